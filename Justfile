@@ -1,0 +1,41 @@
+# Each recipe is a verb of the host program or a step of development; all pass
+# their arguments on. `just` alone lists them.
+
+set positional-arguments := true
+
+muster := "cargo run --quiet --release --package muster --"
+
+_default:
+    @just --list --unsorted
+
+# Build, boot, load, judge: the main job
+run *ARGS:
+    @{{ muster }} run "$@"
+
+# The same under KVM
+run-kvm *ARGS:
+    @{{ muster }} run --machine kvm-qemu "$@"
+
+# Install what is needed, after saying what and why
+setup *ARGS:
+    @{{ muster }} setup "$@"
+
+# Only check what is needed
+doctor *ARGS:
+    @{{ muster }} doctor "$@"
+
+# Judge a saved console again
+replay *ARGS:
+    @{{ muster }} replay "$@"
+
+# All tests, with their set-up: lints, libraries, model checker, whole machines
+test: setup check
+    cargo test --quiet
+    RUSTFLAGS="--cfg loom" cargo test --quiet --release --package rendezvous --lib --target-dir target/loom
+
+# Formatting, lints and documentation; warnings are errors
+check:
+    cargo fmt --all --check
+    cargo clippy --quiet --all-targets -- --deny warnings
+    @{{ muster }} lint
+    RUSTDOCFLAGS="--deny warnings" cargo doc --quiet --no-deps

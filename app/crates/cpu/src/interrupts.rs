@@ -1,0 +1,52 @@
+//! The interrupt flag.
+
+use core::marker::PhantomData;
+
+use x86::bits64::rflags::{self, RFlags};
+use x86::irq;
+
+/// Interrupts are off on this CPU while this lives; then they are again as
+/// they were, on whatever path the scope is left.
+#[derive(Debug)]
+#[must_use = "interrupts are on again as soon as this is dropped"]
+pub struct InterruptsOff {
+    were_on: bool,
+    /// It belongs to the CPU that made it.
+    not_send: PhantomData<*const ()>,
+}
+
+impl InterruptsOff {
+    /// Turns interrupts off (ring 0).
+    pub fn new() -> Self {
+        let were_on = rflags::read().contains(RFlags::FLAGS_IF);
+        // SAFETY: an interrupt that waits is delivered when this is dropped.
+        unsafe { irq::disable() };
+        Self {
+            were_on,
+            not_send: PhantomData,
+        }
+    }
+}
+
+impl Default for InterruptsOff {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Drop for InterruptsOff {
+    fn drop(&mut self) {
+        if self.were_on {
+            // SAFETY: they were on before, so their handlers are in place.
+            unsafe { irq::enable() };
+        }
+    }
+}
+
+/// Waits for an interrupt with interrupts on.
+pub fn wait() {
+    // SAFETY: the kernel's handlers are in place once there are tasks.
+    unsafe { irq::enable() };
+    // SAFETY: an interrupt ends it.
+    unsafe { x86::halt() };
+}

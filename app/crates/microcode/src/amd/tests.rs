@@ -1,0 +1,210 @@
+use super::*;
+use crate::{Damage, Date, Format, Update, synth};
+use alloc::vec::Vec;
+
+/// The processor revision id of the hand-written patches.
+const ID: u16 = 0x1062;
+
+/// A container written by hand from `(installed CPU, equivalence id)` and
+/// `(patch id, processor revision id)`, with patches of 80 bytes.
+fn by_hand(table: &[(u32, u16)], patches: &[(u32, u16)]) -> Vec<u8> {
+    let mut bytes = b"DMA\0\0\0\0\0".to_vec();
+    let dword = |n: usize| u32::try_from(n).expect("a test's size").to_le_bytes();
+    bytes.extend(dword(16 * table.len()));
+    for (cpu, id) in table {
+        bytes.extend(cpu.to_le_bytes());
+        bytes.extend([0; 8]);
+        bytes.extend(id.to_le_bytes());
+        bytes.extend([0; 2]);
+    }
+    for (patch_id, id) in patches {
+        bytes.extend(dword(1));
+        bytes.extend(dword(80));
+        let mut patch = [0; 80];
+        patch[..4].copy_from_slice(&0x0311_2010u32.to_le_bytes());
+        patch[4..8].copy_from_slice(&patch_id.to_le_bytes());
+        patch[24..26].copy_from_slice(&id.to_le_bytes());
+        bytes.extend(patch);
+    }
+    bytes
+}
+
+fn names(scan: &Scan<'_>) -> Vec<&'static str> {
+    scan.findings.iter().map(|f| f.kind.name()).collect()
+}
+
+fn signatures(update: &Update<'_>) -> Vec<u32> {
+    update.targets().map(|target| target.signature).collect()
+}
+
+#[test]
+fn every_field_of_a_container_is_read_from_its_place() {
+    let bytes = by_hand(
+        &[
+            (0x0010_0f62, ID),
+            (0x0010_0f63, ID),
+            (0x0010_0f80, 0x1080),
+            (0, 0),
+        ],
+        &[(0x0100_00c7, ID)],
+    );
+    let scan = crate::scan(&bytes);
+    assert_eq!(scan.format, Format::Amd);
+    assert_eq!(scan.findings, []);
+    let candidate = &scan.candidates[0];
+    assert_eq!(candidate.offset, 12 + 64 + 8);
+    let update = &candidate.update;
+    assert_eq!(update.revision(), 0x0100_00c7);
+    assert_eq!(signatures(update), [0x0010_0f62, 0x0010_0f63]);
+    assert_eq!(update.flags(), None);
+    assert_eq!(
+        update.date(),
+        Date {
+            year: 2010,
+            month: 3,
+            day: 11
+        }
+    );
+    assert_eq!(update.bytes(), &bytes[12 + 64 + 8..]);
+}
+
+#[test]
+fn the_sentinel_is_optional_and_names_no_cpu() {
+    let bytes = by_hand(&[(0x0010_0f62, ID)], &[(0x0100_00c7, ID)]);
+    assert_eq!(
+        signatures(&crate::scan(&bytes).candidates[0].update),
+        [0x0010_0f62]
+    );
+    let bytes = by_hand(&[(0, 0)], &[(0x0100_00c7, 0)]);
+    assert_eq!(crate::scan(&bytes).candidates[0].update.signature(), None);
+}
+
+#[test]
+fn zen_patches_name_their_cpu_and_the_table_does_not_count() {
+    let bytes = by_hand(&[(0x0083_0f10, 0x8012)], &[(0x0800_126f, 0x8012)]);
+    assert_eq!(
+        signatures(&crate::scan(&bytes).candidates[0].update),
+        [0x0080_0f12]
+    );
+    let bytes = by_hand(&[(0x0010_0f62, 0x8012)], &[(0x0800_126f, 0x8012)]);
+    assert_eq!(
+        signatures(&crate::scan(&bytes).candidates[0].update),
+        [0x0080_0f12]
+    );
+    // Nor can a table bring an older patch onto a Zen.
+    let bytes = by_hand(&[(0x0083_0f10, ID)], &[(0x0100_00c7, ID)]);
+    assert_eq!(crate::scan(&bytes).candidates[0].update.signature(), None);
+}
+
+#[test]
+fn patch_ids_and_signatures_of_real_parts_agree() {
+    for (id, signature) in [
+        (0x0800_126f, 0x0080_0f12),
+        (0x0830_107c, 0x0083_0f10),
+        (0x0870_1034, 0x0087_0f10),
+        (0x0a00_1238, 0x00a0_0f12),
+        (0x0a10_1248, 0x00a1_0f12),
+        (0x0aa0_0215, 0x00aa_0f02),
+    ] {
+        assert_eq!(signature_of_patch_id(id), Some(signature));
+        let [level, ..] = u32::to_le_bytes(id);
+        assert_eq!(patch_id(signature, level), id);
+    }
+    assert_eq!(signature_of_patch_id(0x0600_063e), None);
+    assert_eq!(family(0x00b0_0f21), 0x1a);
+    assert_eq!(family(0x0005_06e3), 6);
+}
+
+#[test]
+fn containers_in_a_row_have_a_table_each() {
+    let first = by_hand(&[(0x0010_0f62, ID)], &[(0x0100_00c7, ID)]);
+    let second = by_hand(&[(0x0060_0f12, ID)], &[(0x0600_063e, ID)]);
+    let bytes = [first, second].concat();
+    let scan = crate::scan(&bytes);
+    assert_eq!(scan.findings, []);
+    let found: Vec<_> = scan
+        .candidates
+        .iter()
+        .map(|c| signatures(&c.update))
+        .collect();
+    assert_eq!(found, [[0x0010_0f62], [0x0060_0f12]]);
+}
+
+#[test]
+fn a_section_beyond_the_end_is_a_malformed_candidate() {
+    let bytes = by_hand(
+        &[(0x0010_0f62, ID)],
+        &[(0x0100_00c7, ID), (0x0100_00c8, ID)],
+    );
+    let scan = crate::scan(&bytes[..bytes.len() - 5]);
+    let damages: Vec<_> = scan.candidates.iter().map(|c| c.damage).collect();
+    assert_eq!(damages, [None, Some(Damage::Malformed)]);
+    assert_eq!(scan.findings[0].kind, FindingKind::Cut { missing: 5 });
+    assert!(!scan.candidates[1].update.is_whole());
+}
+
+#[test]
+fn a_cut_anywhere_keeps_what_is_whole_before_it() {
+    let bytes = by_hand(
+        &[(0x0010_0f62, ID)],
+        &[(0x0100_00c7, ID), (0x0100_00c8, ID)],
+    );
+    let ends = [12 + 16 + 88, 12 + 16 + 2 * 88];
+    for end in 4..bytes.len() {
+        let scan = crate::scan(&bytes[..end]);
+        let nr_sound = scan
+            .candidates
+            .iter()
+            .filter(|c| c.damage.is_none())
+            .count();
+        assert_eq!(
+            nr_sound,
+            ends.iter().filter(|&&e| e <= end).count(),
+            "end {end}"
+        );
+        let between_parts = end == 12 + 16 || ends.contains(&end);
+        // Less than a section header may be all zero and then says nothing.
+        assert_eq!(scan.findings.is_empty(), between_parts, "end {end}");
+    }
+}
+
+#[test]
+fn lengths_up_to_the_largest_are_bounded_by_the_bytes() {
+    let sound = by_hand(&[(0x0010_0f62, ID)], &[(0x0100_00c7, ID)]);
+    for length in [0x7fff_ffff, u32::MAX - 11, u32::MAX] {
+        for at in [8, 12 + 16 + 4] {
+            let mut bytes = sound.clone();
+            bytes[at..at + 4].copy_from_slice(&length.to_le_bytes());
+            assert_eq!(names(&crate::scan(&bytes)), ["cut"]);
+        }
+    }
+}
+
+#[test]
+fn what_is_no_section_ends_the_scan_with_a_finding_unless_it_is_zero() {
+    let mut bytes = by_hand(&[(0x0010_0f62, ID)], &[(0x0100_00c7, ID)]);
+    bytes.extend([0; 13]);
+    assert_eq!(crate::scan(&bytes).findings, []);
+    bytes.push(7);
+    let scan = crate::scan(&bytes);
+    assert_eq!(names(&scan), ["section-type"]);
+    assert_eq!(scan.candidates.len(), 1);
+}
+
+#[test]
+fn a_minimum_revision_counts_only_if_it_names_the_same_cpu() {
+    let minimum = |id: u32, field: u32| {
+        let mut bytes = synth::amd(0x00a1_0f12, id).build();
+        let at = bytes
+            .windows(4)
+            .position(|w| w == id.to_le_bytes())
+            .expect("the id is there");
+        bytes[at + 8..at + 12].copy_from_slice(&field.to_le_bytes());
+        crate::scan(&bytes).candidates[0].update.minimum_revision()
+    };
+    assert_eq!(minimum(0x0a10_1248, 0x0a10_1240), Some(0x0a10_1240));
+    assert_eq!(minimum(0x0a10_1248, 0x0a10_1140), None);
+    assert_eq!(minimum(0x0a10_1248, 0), None);
+    // Below family 17h the field is a checksum.
+    assert_eq!(minimum(0x0100_00c7, 0x0100_00c0), None);
+}

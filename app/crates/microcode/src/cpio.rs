@@ -1,0 +1,337 @@
+//! The cpio archive in its "newc" form, as far as an early initrd needs it
+//! (Linux `Documentation/driver-api/early-userspace/buffer-format.rst`).
+//!
+//! An initrd is a row of archives with zero bytes before and between them.
+//! Reading follows Linux' `lib/earlycpio.c`: trailers end nothing, and the
+//! first bytes that are neither zero nor a header end it without complaint,
+//! because there the compressed archives begin. Only names and data are read.
+//!
+//! Writing aligns each file's data to 16 bytes, so that a kernel can use
+//! Intel's updates in place. It does so by ending the name with more than one
+//! NUL, which Linux' description of the format allows. iucode-tool puts a
+//! folder with a name of the right length in front instead, but that shows up
+//! when the archive is unpacked. At most 15 NULs are added: from 18 on, Linux'
+//! early reader complains about the name.
+
+use crate::{Finding, FindingKind};
+use alloc::vec::Vec;
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
+
+/// Magic, then 13 fields of 8 hexadecimal digits.
+#[derive(FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+struct Header {
+    magic: [u8; 6],
+    fields: [[u8; 8]; 13],
+}
+
+const HEADER_SIZE: usize = size_of::<Header>();
+/// The plain form, and the form with a checksum of the data that nobody reads.
+const MAGICS: [&[u8; 6]; 2] = [b"070701", b"070702"];
+/// The file type within the mode, and its value for a regular file.
+const MODE_TYPE: u32 = 0o170_000;
+const MODE_REGULAR: u32 = 0o100_000;
+const TRAILER: &[u8] = b"TRAILER!!!";
+/// The size in bytes to which archives are padded, cpio's customary block.
+const BLOCK: usize = 512;
+
+// The places of the fields that matter.
+const INODE: usize = 0;
+const MODE: usize = 1;
+const NR_LINKS: usize = 4;
+const FILE_SIZE: usize = 6;
+const NAME_SIZE: usize = 11;
+
+impl Header {
+    fn is_one(&self) -> bool {
+        MAGICS.contains(&&self.magic)
+    }
+
+    fn field(&self, index: usize) -> Option<u32> {
+        self.fields[index].iter().try_fold(0, |value, &digit| {
+            Some(value << 4 | char::from(digit).to_digit(16)?)
+        })
+    }
+}
+
+/// A regular file of an archive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry<'a> {
+    /// Its path, without the NUL.
+    pub path: &'a [u8],
+    /// Where its data begin, in bytes from the start of the archive.
+    pub offset: usize,
+    /// Its data, as far as they are there.
+    pub data: &'a [u8],
+    /// How many bytes of data are missing at the end of the archive.
+    pub missing: usize,
+}
+
+/// Where the first archive begins; `None` if there is none.
+pub(crate) fn start(bytes: &[u8]) -> Option<usize> {
+    let start = skip_zeros(bytes, 0);
+    header_at(bytes, start).map(|_| start)
+}
+
+/// The regular files of all archives at the front of `bytes`.
+#[must_use]
+pub fn entries(bytes: &[u8]) -> Entries<'_> {
+    Entries { bytes, offset: 0 }
+}
+
+/// See [`entries`]. It ends after an error.
+#[derive(Clone, Debug)]
+pub struct Entries<'a> {
+    bytes: &'a [u8],
+    offset: usize,
+}
+
+impl<'a> Iterator for Entries<'a> {
+    type Item = Result<Entry<'a>, Finding>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let at = skip_zeros(self.bytes, self.offset);
+            let header = header_at(self.bytes, at)?;
+            let Some((mode, entry, end)) = self.read(header, at) else {
+                self.offset = self.bytes.len();
+                return Some(Err(Finding {
+                    offset: at,
+                    kind: FindingKind::ArchiveHeader,
+                }));
+            };
+            self.offset = end;
+            if mode & MODE_TYPE == MODE_REGULAR {
+                return Some(Ok(entry));
+            }
+        }
+    }
+}
+
+impl<'a> Entries<'a> {
+    /// The mode and the entry behind `header`, and where the next header may be.
+    fn read(&self, header: &Header, at: usize) -> Option<(u32, Entry<'a>, usize)> {
+        let name_size = header.field(NAME_SIZE)? as usize;
+        let declared = header.field(FILE_SIZE)? as usize;
+        let name_at = at + HEADER_SIZE;
+        let name_end = name_at.checked_add(name_size)?;
+        let name = self.bytes.get(name_at..name_end)?;
+        let offset = name_end.checked_next_multiple_of(4)?;
+        let rest = self.bytes.get(offset..).unwrap_or_default();
+        let data = rest.get(..declared).unwrap_or(rest);
+        let end = offset + data.len();
+        let entry = Entry {
+            path: name.split(|&byte| byte == 0).next().unwrap_or_default(),
+            offset,
+            data,
+            missing: declared - data.len(),
+        };
+        Some((header.field(MODE)?, entry, end.next_multiple_of(4)))
+    }
+}
+
+fn header_at(bytes: &[u8], offset: usize) -> Option<&Header> {
+    let (header, _) = Header::ref_from_prefix(bytes.get(offset..)?).ok()?;
+    header.is_one().then_some(header)
+}
+
+/// The first dword boundary from `offset` on whose dword is not zero, or the
+/// end.
+fn skip_zeros(bytes: &[u8], offset: usize) -> usize {
+    let rest = bytes.get(offset..).unwrap_or_default();
+    rest.iter()
+        .position(|&byte| byte != 0)
+        .map_or(bytes.len(), |nr_zeros| offset + (nr_zeros & !3))
+}
+
+/// An archive of `files`, each a path and its data, with the folders that the
+/// paths name. The same files give the same bytes: times, owners and devices
+/// are 0.
+///
+/// The format counts in 32 bits; of a larger file only the first 4 GiB less a
+/// byte are packed.
+#[must_use]
+pub fn pack(files: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut writer = Writer::default();
+    let mut folders: Vec<&str> = Vec::new();
+    for &(path, data) in files {
+        for (slash, _) in path.match_indices('/') {
+            let folder = &path[..slash];
+            if !folder.is_empty() && !folders.contains(&folder) {
+                folders.push(folder);
+                writer.folder(folder.as_bytes());
+            }
+        }
+        writer.file(path.as_bytes(), data);
+    }
+    writer.finish()
+}
+
+#[derive(Default)]
+struct Writer {
+    archive: Vec<u8>,
+    nr_entries: u32,
+}
+
+impl Writer {
+    fn folder(&mut self, path: &[u8]) {
+        self.entry(path, 0o040_755, 2, &[], 1);
+    }
+
+    fn file(&mut self, path: &[u8], data: &[u8]) {
+        self.entry(path, MODE_REGULAR | 0o644, 1, data, 16);
+    }
+
+    fn finish(mut self) -> Vec<u8> {
+        self.entry(TRAILER, 0, 1, &[], 1);
+        self.pad(BLOCK);
+        self.archive
+    }
+
+    fn entry(&mut self, name: &[u8], mode: u32, nr_links: u32, data: &[u8], align: usize) {
+        let size = u32::try_from(data.len()).unwrap_or(u32::MAX);
+        let name_at = self.archive.len() + HEADER_SIZE;
+        let name_end = (name_at + name.len() + 1).next_multiple_of(align);
+        let name_size = u32::try_from(name_end - name_at).unwrap_or(u32::MAX);
+
+        let mut fields = [0; 13];
+        fields[INODE] = self.nr_entries;
+        fields[MODE] = mode;
+        fields[NR_LINKS] = nr_links;
+        fields[FILE_SIZE] = size;
+        fields[NAME_SIZE] = name_size;
+        let header = Header {
+            magic: *MAGICS[0],
+            fields: fields.map(hexadecimal),
+        };
+
+        self.archive.extend_from_slice(header.as_bytes());
+        self.archive.extend_from_slice(name);
+        self.archive.resize(name_end, 0);
+        self.pad(4);
+        self.archive.extend_from_slice(&data[..size as usize]);
+        self.pad(4);
+        self.nr_entries = self.nr_entries.wrapping_add(1);
+    }
+
+    fn pad(&mut self, align: usize) {
+        let size = self.archive.len().next_multiple_of(align);
+        self.archive.resize(size, 0);
+    }
+}
+
+/// The eight digits of a field.
+fn hexadecimal(value: u32) -> [u8; 8] {
+    core::array::from_fn(|place| b"0123456789ABCDEF"[(value >> (28 - 4 * place) & 0xf) as usize])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILES: [(&str, &[u8]); 2] = [("a/b/c", b"hello"), ("a/b/d", &[7; 33])];
+
+    fn read(bytes: &[u8]) -> Vec<(&[u8], &[u8])> {
+        entries(bytes)
+            .map(|entry| entry.expect("the archive is sound"))
+            .map(|entry| (entry.path, entry.data))
+            .collect()
+    }
+
+    #[test]
+    fn files_survive_the_round_trip_and_their_data_are_aligned() {
+        let archive = pack(&FILES);
+        let expected = FILES.map(|(path, data)| (path.as_bytes(), data));
+        assert_eq!(read(&archive), expected);
+        assert!(entries(&archive).all(|entry| entry.is_ok_and(|e| e.offset % 16 == 0)));
+        assert_eq!(archive.len() % BLOCK, 0);
+        assert_eq!(archive, pack(&FILES));
+    }
+
+    #[test]
+    fn a_plain_archive_without_alignment_is_read_too() {
+        let name = b"x\0";
+        let mut archive = b"070702".to_vec();
+        for field in 0..13 {
+            archive.extend(match field {
+                MODE => *b"000081a4",
+                FILE_SIZE => *b"00000003",
+                NAME_SIZE => *b"00000002",
+                _ => *b"00000000",
+            });
+        }
+        archive.extend(name);
+        archive.extend(b"abc");
+        assert_eq!(read(&archive), [(&b"x"[..], &b"abc"[..])]);
+    }
+
+    #[test]
+    fn zeros_before_and_between_archives_are_skipped_and_foreign_bytes_end_them() {
+        let archive = pack(&FILES[..1]);
+        let bytes = [&[0; 8][..], &archive, &[0; 512], &archive].concat();
+        assert_eq!(read(&bytes).len(), 2);
+        let gzip = [&archive[..], &[0x1f, 0x8b, 8, 0], &archive].concat();
+        assert_eq!(read(&gzip).len(), 1);
+    }
+
+    #[test]
+    fn a_cut_file_is_clamped_and_says_so() {
+        let archive = pack(&[("x", &[1; 100])]);
+        let sound = entries(&archive).next().expect("one").expect("sound");
+        let cut = &archive[..sound.offset + 60];
+        let entry = entries(cut).next().expect("one").expect("readable");
+        assert_eq!((entry.data.len(), entry.missing), (60, 40));
+    }
+
+    #[test]
+    fn a_bad_header_is_an_error_and_the_end() {
+        for at in [6 + 8 * NAME_SIZE, 6 + 8 * FILE_SIZE, 6 + 8 * MODE] {
+            let mut archive = pack(&FILES);
+            archive[at] = b'x';
+            let mut entries = entries(&archive);
+            let kind = FindingKind::ArchiveHeader;
+            assert_eq!(entries.next(), Some(Err(Finding { offset: 0, kind })));
+            assert_eq!(entries.next(), None);
+        }
+    }
+
+    #[test]
+    fn sizes_of_all_ones_are_bounded_by_the_bytes() {
+        for field in [NAME_SIZE, FILE_SIZE] {
+            let mut archive = pack(&FILES);
+            archive[6 + 8 * field..][..8].copy_from_slice(b"ffffffff");
+            assert!(entries(&archive).count() <= 2);
+        }
+    }
+
+    #[test]
+    fn an_archive_begins_on_a_dword() {
+        let archive = pack(&FILES);
+        for nr_zeros in 0..9 {
+            let bytes = [&[0; 9][..nr_zeros], &archive].concat();
+            let found = (nr_zeros % 4 == 0).then_some(nr_zeros);
+            assert_eq!(start(&bytes), found);
+        }
+    }
+
+    #[test]
+    fn folders_come_before_what_is_in_them_and_once() {
+        let nr_headers = |files| {
+            let archive = pack(files);
+            archive
+                .windows(6)
+                .filter(|window| window == MAGICS[0])
+                .count()
+        };
+        // a, a/b, a/b/c, a/b/d and the trailer.
+        assert_eq!(nr_headers(&FILES), 5);
+        assert_eq!(nr_headers(&[("/absolute", b"")]), 2);
+        let archive = pack(&FILES);
+        let place = |name: &[u8]| {
+            archive
+                .windows(name.len())
+                .position(|window| window == name)
+        };
+        assert!(place(b"a\0") < place(b"a/b\0") && place(b"a/b\0") < place(b"a/b/c\0"));
+    }
+}

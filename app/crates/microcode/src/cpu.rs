@@ -1,0 +1,90 @@
+//! What of a CPU decides whether an update fits.
+
+use core::cmp::Ordering;
+
+/// Whose microcode format and load registers a CPU uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Vendor {
+    /// `GenuineIntel`.
+    Intel,
+    /// `AuthenticAMD`.
+    Amd,
+}
+
+impl Vendor {
+    /// The vendor's name in reports: `intel` or `amd`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Intel => "intel",
+            Self::Amd => "amd",
+        }
+    }
+
+    /// Orders two revisions: `Greater` means that `left` is the newer one.
+    ///
+    /// Intel's revisions are signed, and negative ones are pre-production
+    /// (SDM volume 3, "Microcode Update Resources"); Xen compared them
+    /// unsigned until commit aa1b136ff1. AMD's patch levels are unsigned.
+    #[must_use]
+    pub fn compare_revisions(self, left: u32, right: u32) -> Ordering {
+        match self {
+            Self::Intel => left.cast_signed().cmp(&right.cast_signed()),
+            Self::Amd => left.cmp(&right),
+        }
+    }
+}
+
+/// One of the distinct CPUs of a machine. Machines with mixed steppings are
+/// legal, so every kind present is judged for itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct CpuKind {
+    /// Whose CPU it is.
+    pub vendor: Vendor,
+    /// EAX of CPUID leaf 1.
+    pub signature: u32,
+    /// Bits 52:50 of Intel's MSR 0x17, so 0 to 7; 0 on AMD.
+    pub platform_id: u8,
+    /// The microcode revision that the CPU runs now.
+    pub revision: u32,
+}
+
+impl CpuKind {
+    /// The platform id as a bit of Intel's processor flags; no bit at all for
+    /// an id that the register cannot hold.
+    pub(crate) fn platform_flag(&self) -> u32 {
+        1u8.checked_shl(u32::from(self.platform_id))
+            .map_or(0, u32::from)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn intel_revisions_are_signed_and_amd_levels_are_not() {
+        let pre_production = 0x8000_0001;
+        assert_eq!(
+            Vendor::Intel.compare_revisions(pre_production, 1),
+            Ordering::Less
+        );
+        assert_eq!(
+            Vendor::Amd.compare_revisions(pre_production, 1),
+            Ordering::Greater
+        );
+    }
+
+    #[test]
+    fn a_platform_id_beyond_the_register_has_no_flag() {
+        let kind = |platform_id| CpuKind {
+            vendor: Vendor::Intel,
+            signature: 0,
+            platform_id,
+            revision: 0,
+        };
+        assert_eq!(kind(7).platform_flag(), 0x80);
+        assert_eq!(kind(8).platform_flag(), 0);
+        assert_eq!(kind(255).platform_flag(), 0);
+    }
+}

@@ -1,0 +1,182 @@
+//! What both vendors' formats have in common.
+
+use crate::{CpuKind, Date, FindingKind, Vendor, amd, intel};
+
+/// An update (Intel) or a patch (AMD), as a view of the scanned bytes.
+#[derive(Clone, Copy, Debug)]
+pub enum Update<'a> {
+    /// Intel's format.
+    Intel(intel::Update<'a>),
+    /// AMD's format.
+    Amd(amd::Patch<'a>),
+}
+
+/// One kind of CPU that an update names as its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Target {
+    /// EAX of CPUID leaf 1.
+    pub signature: u32,
+    /// Intel's processor flags, a bit for each platform id; AMD has none.
+    pub flags: Option<u32>,
+}
+
+/// How an update relates to a CPU, its revision aside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Fit {
+    /// It is for this CPU.
+    Fits,
+    /// It is for this signature on another platform.
+    OtherPlatform,
+    /// It is for another signature.
+    OtherSignature,
+}
+
+impl<'a> Update<'a> {
+    /// Whose update it is.
+    #[must_use]
+    pub const fn vendor(&self) -> Vendor {
+        match self {
+            Self::Intel(_) => Vendor::Intel,
+            Self::Amd(_) => Vendor::Amd,
+        }
+    }
+
+    /// Every CPU that the update names, the main one first, as often as it
+    /// names it (Intel's extended tables repeat the main signature).
+    pub fn targets(&self) -> impl Iterator<Item = Target> + use<'a> {
+        let (intel, amd) = match *self {
+            Self::Intel(update) => (Some(update), None),
+            Self::Amd(patch) => (None, Some(patch)),
+        };
+        let intel = intel.into_iter().flat_map(|update| update.targets());
+        let amd = amd.into_iter().flat_map(|patch| patch.signatures());
+        intel.chain(amd.map(|signature| Target {
+            signature,
+            flags: None,
+        }))
+    }
+
+    /// The main signature; `None` for an AMD patch that no entry of its
+    /// equivalence table names.
+    #[must_use]
+    pub fn signature(&self) -> Option<u32> {
+        self.targets().next().map(|target| target.signature)
+    }
+
+    /// The main processor flags; `None` for AMD.
+    #[must_use]
+    pub fn flags(&self) -> Option<u32> {
+        self.targets().next().and_then(|target| target.flags)
+    }
+
+    /// The revision that a CPU shows once it took the update.
+    #[must_use]
+    pub fn revision(&self) -> u32 {
+        match self {
+            Self::Intel(update) => update.header().revision.get(),
+            Self::Amd(patch) => patch.header().patch_id.get(),
+        }
+    }
+
+    /// The lowest revision from which the update may be loaded on a running
+    /// machine, where it declares one.
+    #[must_use]
+    pub fn minimum_revision(&self) -> Option<u32> {
+        match self {
+            Self::Intel(update) => update.minimum_revision(),
+            Self::Amd(patch) => patch.minimum_revision(),
+        }
+    }
+
+    /// When it was released.
+    #[must_use]
+    pub fn date(&self) -> Date {
+        Date::from_bcd(match self {
+            Self::Intel(update) => update.header().date.get(),
+            Self::Amd(patch) => patch.header().date.get(),
+        })
+    }
+
+    /// The size that the file declares, header included, in bytes.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        match self {
+            Self::Intel(update) => update.size(),
+            Self::Amd(patch) => patch.size(),
+        }
+    }
+
+    /// The update from its header on. As long as [`size`](Self::size) unless
+    /// the candidate is damaged.
+    #[must_use]
+    pub const fn bytes(&self) -> &'a [u8] {
+        match self {
+            Self::Intel(update) => update.bytes(),
+            Self::Amd(patch) => patch.bytes(),
+        }
+    }
+
+    /// Whether the declared sizes are allowed and all of the update is there.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        match self {
+            Self::Intel(update) => update.is_whole(),
+            Self::Amd(patch) => patch.bytes().len() == patch.size(),
+        }
+    }
+
+    /// Whether the update is for this CPU, whatever their revisions. A
+    /// platform matches when its bit is among the processor flags; no flags
+    /// at all mean platform id 0 (Linux `intel_find_matching_signature`).
+    #[must_use]
+    pub fn fit(&self, cpu: &CpuKind) -> Fit {
+        if self.vendor() != cpu.vendor {
+            return Fit::OtherSignature;
+        }
+        let platform = cpu.platform_flag();
+        let fits = |flags| match flags {
+            Some(0) => cpu.platform_id == 0,
+            Some(flags) => flags & platform != 0,
+            None => true,
+        };
+        let mut same_signature = self
+            .targets()
+            .filter(|target| target.signature == cpu.signature)
+            .peekable();
+        if same_signature.peek().is_none() {
+            Fit::OtherSignature
+        } else if same_signature.any(|target| fits(target.flags)) {
+            Fit::Fits
+        } else {
+            Fit::OtherPlatform
+        }
+    }
+}
+
+/// Why a candidate that was recognised may not be used, whatever the CPU.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Damage {
+    /// A checksum is wrong.
+    Checksum,
+    /// It is cut short, or its structure contradicts itself.
+    Malformed,
+    /// Its header declares sizes that the format does not allow.
+    Size,
+}
+
+/// What a scan found where an update should be.
+#[derive(Clone, Copy, Debug)]
+pub struct Candidate<'a> {
+    /// Its place among the candidates of the scan, from 0.
+    pub index: u32,
+    /// Where its header lies, in bytes from the start of what was scanned.
+    pub offset: usize,
+    /// The update itself.
+    pub update: Update<'a>,
+    /// Why it may not be used. A [`Finding`](crate::Finding) at the same
+    /// offset says more.
+    pub damage: Option<Damage>,
+}
+
+/// What a parser's check of one candidate comes to.
+pub(crate) type Check = Result<(), FindingKind>;

@@ -1,0 +1,288 @@
+extern crate std;
+
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+use std::vec;
+use std::vec::Vec;
+
+use proptest::prelude::*;
+
+use crate::{GpFault, Machine, Muster, Outcome, Place, Record, Role, Task, Timeouts, Topology};
+
+const BEFORE: u32 = 0xea;
+const TARGET: u32 = 0xf0;
+
+/// What the write of a CPU does.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Write {
+    Takes,
+    Faults,
+    Ignored,
+    Garbles,
+    /// Returns after this many ms.
+    Slow(u64),
+}
+
+/// Cores whose threads share a revision (or do not, as on AMD) and that notice
+/// two threads inside a load.
+struct Cores {
+    revisions: Vec<AtomicU32>,
+    inside: Vec<AtomicBool>,
+    overlap: AtomicBool,
+    shared: bool,
+    start: Instant,
+}
+
+struct Cpu<'a> {
+    cores: &'a Cores,
+    cpu: usize,
+    core: usize,
+    write: Write,
+}
+
+impl Cpu<'_> {
+    fn register(&self) -> &AtomicU32 {
+        let index = if self.cores.shared { self.core } else { self.cpu };
+        &self.cores.revisions[index]
+    }
+}
+
+impl Machine for Cpu<'_> {
+    fn now_ns(&self) -> u64 {
+        u64::try_from(self.cores.start.elapsed().as_nanos()).unwrap()
+    }
+
+    fn relax(&self) {
+        thread::yield_now();
+    }
+
+    fn load(&self) -> Result<(), GpFault> {
+        let inside = &self.cores.inside[self.core];
+        if inside.swap(true, Ordering::SeqCst) {
+            self.cores.overlap.store(true, Ordering::SeqCst);
+        }
+        match self.write {
+            Write::Takes | Write::Slow(_) => self.register().store(TARGET, Ordering::SeqCst),
+            Write::Garbles => self.register().store(0xbad, Ordering::SeqCst),
+            Write::Faults | Write::Ignored => {}
+        }
+        if let Write::Slow(ms) = self.write {
+            thread::sleep(Duration::from_millis(ms));
+        }
+        inside.store(false, Ordering::SeqCst);
+        if self.write == Write::Faults {
+            Err(GpFault)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn revision(&self) -> u32 {
+        self.register().load(Ordering::SeqCst)
+    }
+}
+
+struct Run {
+    nr_cores: u32,
+    nr_threads: u32,
+    followers_load: bool,
+    timeouts: Timeouts,
+    /// ms after the request at which each CPU comes; beyond the vector, at once.
+    delays_ms: Vec<Option<u64>>,
+    writes: Vec<Write>,
+}
+
+impl Run {
+    fn new(nr_cores: u32, nr_threads: u32) -> Self {
+        Self {
+            nr_cores,
+            nr_threads,
+            followers_load: false,
+            timeouts: Timeouts {
+                call_in_us: 2_000_000,
+                update_us: 2_000_000,
+            },
+            delays_ms: vec![],
+            writes: vec![],
+        }
+    }
+
+    fn go(&self) -> (Muster, Vec<Record>) {
+        let nr_cpus = self.nr_cores * self.nr_threads;
+        let places: Vec<Place> = (0..nr_cpus)
+            .map(|cpu| Place {
+                package: 0,
+                core: cpu / self.nr_threads,
+                thread: cpu % self.nr_threads,
+            })
+            .collect();
+        let task = Task::Load {
+            before: BEFORE,
+            target: TARGET,
+        };
+        let muster = Muster::new(
+            Topology::new(&places),
+            vec![task; nr_cpus as usize],
+            self.followers_load,
+            self.timeouts,
+        );
+        let cores = Cores {
+            revisions: (0..nr_cpus).map(|_| AtomicU32::new(BEFORE)).collect(),
+            inside: (0..nr_cpus).map(|_| AtomicBool::new(false)).collect(),
+            overlap: AtomicBool::new(false),
+            shared: !self.followers_load,
+            start: Instant::now(),
+        };
+        thread::scope(|scope| {
+            for cpu in 0..nr_cpus {
+                let at = cpu as usize;
+                let Some(delay_ms) = self.delays_ms.get(at).copied().unwrap_or(Some(0)) else {
+                    continue;
+                };
+                let machine = Cpu {
+                    cores: &cores,
+                    cpu: at,
+                    core: places[at].core as usize,
+                    write: self.writes.get(at).copied().unwrap_or(Write::Takes),
+                };
+                let muster = &muster;
+                scope.spawn(move || {
+                    thread::sleep(Duration::from_millis(delay_ms));
+                    muster.attend(cpu, &machine);
+                    muster.leave(cpu, &machine);
+                });
+            }
+        });
+        assert!(!cores.overlap.load(Ordering::SeqCst), "two threads of a core inside");
+        let records = muster.records();
+        (muster, records)
+    }
+}
+
+fn outcomes(records: &[Record]) -> Vec<Outcome> {
+    records.iter().map(|record| record.outcome).collect()
+}
+
+#[test]
+fn one_thread_of_each_core_leads_and_the_others_follow() {
+    let (muster, records) = Run::new(3, 2).go();
+    assert!(muster.opened());
+    for core in records.chunks(2) {
+        let nr_leaders = core.iter().filter(|r| r.role == Role::Leader).count();
+        assert_eq!(nr_leaders, 1);
+        for record in core {
+            let expected = match record.role {
+                Role::Leader => Outcome::Updated,
+                _ => Outcome::Followed,
+            };
+            assert_eq!(record.outcome, expected);
+            assert_eq!(record.after, Some(TARGET));
+        }
+    }
+}
+
+#[test]
+fn moments_come_in_order() {
+    let (_, records) = Run::new(2, 1).go();
+    let last_call_in = records.iter().filter_map(|r| r.moments.called_in_ns).max();
+    for record in &records {
+        let m = record.moments;
+        assert!(m.called_in_ns <= m.gate_ns);
+        assert!(last_call_in <= m.gate_ns, "the gate opened before all had come");
+        assert!(m.gate_ns <= m.load_start_ns);
+        assert!(m.load_start_ns <= m.load_end_ns);
+        assert!(m.load_end_ns <= m.left_ns && m.left_ns.is_some());
+    }
+}
+
+#[test]
+fn where_every_thread_writes_they_write_one_after_another() {
+    let mut run = Run::new(2, 4);
+    run.followers_load = true;
+    run.writes = vec![Write::Slow(2); 8];
+    let (_, records) = run.go();
+    for core in records.chunks(4) {
+        let mut spans: Vec<_> = core
+            .iter()
+            .map(|r| (r.moments.load_start_ns.unwrap(), r.moments.load_end_ns.unwrap()))
+            .collect();
+        spans.sort_unstable();
+        assert!(spans.windows(2).all(|pair| pair[0].1 <= pair[1].0), "{spans:?}");
+        assert!(core.iter().all(|r| r.after == Some(TARGET)));
+    }
+}
+
+#[test]
+fn a_cpu_that_never_comes_is_late_and_nobody_loads() {
+    let mut run = Run::new(2, 2);
+    run.timeouts.call_in_us = 20_000;
+    run.delays_ms = vec![Some(0), Some(0), None, Some(0)];
+    let (muster, records) = run.go();
+    assert!(!muster.opened());
+    use Outcome::{Aborted, Late};
+    assert_eq!(outcomes(&records), [Aborted, Aborted, Late, Aborted]);
+    assert!(records.iter().all(|r| r.moments.load_start_ns.is_none()));
+}
+
+#[test]
+fn a_cpu_that_comes_after_the_gate_closed_leaves_at_once_without_loading() {
+    let mut run = Run::new(2, 1);
+    run.timeouts.call_in_us = 10_000;
+    run.delays_ms = vec![Some(0), Some(300)];
+    let (_, records) = run.go();
+    assert_eq!(outcomes(&records), [Outcome::Aborted, Outcome::Late]);
+    assert_eq!(records[1].moments.load_start_ns, None);
+    assert!(records[1].moments.left_ns.is_some());
+}
+
+#[test]
+fn each_way_that_a_write_can_go_wrong_has_its_outcome() {
+    let mut run = Run::new(4, 1);
+    run.writes = vec![Write::Takes, Write::Faults, Write::Ignored, Write::Garbles];
+    let (_, records) = run.go();
+    use Outcome::{GpFault, Mismatch, NotTaken, Updated};
+    assert_eq!(outcomes(&records), [Updated, GpFault, NotTaken, Mismatch]);
+    assert_eq!(records[3].after, Some(0xbad));
+}
+
+#[test]
+fn a_hung_leader_is_left_behind_by_all_others() {
+    let mut run = Run::new(2, 1);
+    run.timeouts.update_us = 30_000;
+    run.writes = vec![Write::Slow(600), Write::Takes];
+    let (_, records) = run.go();
+    let left = |cpu: usize| records[cpu].moments.left_ns.unwrap();
+    assert!(left(1) + 300_000_000 < left(0), "{records:?}");
+    assert_eq!(records[1].outcome, Outcome::Updated);
+}
+
+#[test]
+fn the_notes_of_a_leader_inside_its_load_say_hung() {
+    let slot = crate::slot::Slot::default();
+    assert_eq!(slot.read().outcome, Outcome::Late);
+    slot.enter_load();
+    assert_eq!(slot.read().outcome, Outcome::Hung);
+    slot.conclude(Outcome::Updated, Some(TARGET));
+    assert_eq!(slot.read().outcome, Outcome::Updated);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+    #[test]
+    fn any_arrival_order_ends_in_all_or_none(
+        delays_ms in prop::collection::vec(prop::option::weighted(0.9, 0_u64..8), 4),
+        call_in_ms in 1_u64..8,
+        followers_load: bool,
+    ) {
+        let mut run = Run::new(2, 2);
+        run.followers_load = followers_load;
+        run.timeouts.call_in_us = call_in_ms * 1000;
+        run.delays_ms = delays_ms;
+        let (muster, records) = run.go();
+        for record in &records {
+            let loaded = matches!(record.outcome, Outcome::Updated | Outcome::Followed);
+            prop_assert_eq!(loaded, muster.opened());
+        }
+    }
+}

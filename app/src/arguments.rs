@@ -1,0 +1,71 @@
+//! The words after `--` on the command line.
+
+use alloc::format;
+use alloc::string::String;
+
+use rendezvous::Timeouts;
+
+/// A test lever: something that this program does wrong on demand, so that a
+/// test can see it noticed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// This CPU's worker does not come when it is called.
+    NeverArrives(u32),
+    /// Panic before the request.
+    Panic,
+    /// Overflow the stack before the request.
+    Exception,
+    /// Wait for ever before the request.
+    Hang,
+}
+
+/// What the command line asks for.
+#[derive(Clone, Debug)]
+pub(crate) struct Arguments {
+    /// Load the same or an older revision too.
+    pub(crate) force: bool,
+    /// Deadlines of the rendezvous.
+    pub(crate) timeouts: Timeouts,
+    /// At most one lever.
+    pub(crate) fault: Option<Fault>,
+}
+
+impl Arguments {
+    /// Reads the words; an unknown one is an error that names it.
+    pub(crate) fn parse(words: &[String]) -> Result<Self, String> {
+        let mut arguments = Self {
+            force: false,
+            timeouts: Timeouts::default(),
+            fault: None,
+        };
+        for word in words {
+            let (key, value) = word.split_once('=').unwrap_or((word, ""));
+            match key {
+                "force" if value.is_empty() => arguments.force = true,
+                "protocol" if value == rendezvous::PROTOCOL => {}
+                "protocol" => return Err(format!("there is no protocol '{value}'")),
+                "callin_us" => arguments.timeouts.call_in_us = number(word, value)?,
+                "update_us" => arguments.timeouts.update_us = number(word, value)?,
+                "fault" => arguments.fault = Some(fault(word, value)?),
+                _ => return Err(format!("unknown argument '{word}'")),
+            }
+        }
+        Ok(arguments)
+    }
+}
+
+fn number<T: core::str::FromStr>(word: &str, value: &str) -> Result<T, String> {
+    value
+        .parse()
+        .map_err(|_| format!("'{word}' needs a whole number"))
+}
+
+fn fault(word: &str, value: &str) -> Result<Fault, String> {
+    match value.split_once(':').unwrap_or((value, "")) {
+        ("never-arrives", cpu) => Ok(Fault::NeverArrives(number(word, cpu)?)),
+        ("panic", "") => Ok(Fault::Panic),
+        ("exception", "") => Ok(Fault::Exception),
+        ("hang", "") => Ok(Fault::Hang),
+        _ => Err(format!("unknown fault '{value}'")),
+    }
+}

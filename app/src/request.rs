@@ -1,0 +1,167 @@
+//! The request that all workers answer: the rendezvous, and what this machine
+//! does in it.
+
+use alloc::boxed::Box;
+use core::hint::spin_loop;
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use cpu::tsc::Clock;
+use cpu::update::Loadable;
+use cpu::{InterruptsOff, Native, Registers, Vendor};
+use hermit::{ring0, watch};
+use rendezvous::{GpFault, Machine, Muster};
+use report::record::Guard;
+
+/// How long the control CPU waits for the others to be out and to have read
+/// their revision once more, when it is out itself.
+const DEPARTURE_TIMEOUT_NS: u64 = 1_000_000_000;
+
+/// A revision that was not read.
+const UNREAD: u64 = u64::MAX;
+
+/// NMIs so far. One while CPUs are stopped must not end the machine.
+static NR_NMIS: AtomicU64 = AtomicU64::new(0);
+
+/// The kernel's NMI hook.
+fn on_nmi() -> bool {
+    NR_NMIS.fetch_add(1, Ordering::Relaxed);
+    true
+}
+
+/// What one CPU loads, if anything.
+#[derive(Debug)]
+pub(crate) struct Work {
+    pub(crate) vendor: Vendor,
+    pub(crate) update: Option<Loadable<'static>>,
+}
+
+/// Everything that the workers share.
+#[derive(Debug)]
+pub(crate) struct Request {
+    pub(crate) muster: Muster,
+    pub(crate) work: Box<[Work]>,
+    pub(crate) clock: Clock,
+    /// A test lever: this CPU does not come.
+    pub(crate) absentee: Option<u32>,
+    pub(crate) revisions: Revisions,
+    pub(crate) seen: Seen,
+}
+
+/// Each CPU's revision, read when all is over.
+#[derive(Debug)]
+pub(crate) struct Revisions(Box<[AtomicU64]>);
+
+impl Revisions {
+    pub(crate) fn new(nr_cpus: u32) -> Self {
+        Self((0..nr_cpus).map(|_| AtomicU64::new(UNREAD)).collect())
+    }
+
+    /// What this CPU read, if it got there.
+    pub(crate) fn of(&self, cpu: u32) -> Option<u32> {
+        // Acquire pairs with the Release in `note`: a CPU that has read its
+        // revision has left.
+        u32::try_from(self.0[cpu as usize].load(Ordering::Acquire)).ok()
+    }
+
+    fn note(&self, cpu: u32, revision: u32) {
+        self.0[cpu as usize].store(revision.into(), Ordering::Release);
+    }
+}
+
+/// What the guard saw while CPUs were stopped.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    nr_allocations: AtomicU64,
+    nr_writes: AtomicU64,
+    nr_nmis: AtomicU64,
+}
+
+impl Seen {
+    pub(crate) fn record(&self) -> Guard {
+        Guard {
+            nr_allocations: self.nr_allocations.load(Ordering::Relaxed),
+            nr_writes: self.nr_writes.load(Ordering::Relaxed),
+            nr_nmis: self.nr_nmis.load(Ordering::Relaxed),
+        }
+    }
+}
+
+/// One CPU, as the rendezvous sees it.
+struct OnCpu<'a> {
+    clock: Clock,
+    work: &'a Work,
+}
+
+impl Machine for OnCpu<'_> {
+    fn now_ns(&self) -> u64 {
+        self.clock.ns(Native.read_tsc())
+    }
+
+    fn relax(&self) {
+        spin_loop();
+    }
+
+    fn load(&self) -> Result<(), GpFault> {
+        // The plan gives a CPU an update or no part in the load.
+        let Some(update) = &self.work.update else {
+            return Ok(());
+        };
+        cpu::update::load(&Native, update).map_err(|_| GpFault)
+    }
+
+    fn revision(&self) -> u32 {
+        // The register was read before; a CPU whose register faults only now
+        // shows a revision that no update has.
+        cpu::update::revision(&Native, self.work.vendor).unwrap_or(0)
+    }
+}
+
+impl Request {
+    fn on(&self, cpu: u32) -> OnCpu<'_> {
+        OnCpu {
+            clock: self.clock,
+            work: &self.work[cpu as usize],
+        }
+    }
+
+    /// From here on nobody may allocate or print.
+    pub(crate) fn start(&self) {
+        ring0::set_nmi_hook(on_nmi);
+        self.seen.nr_nmis.store(NR_NMIS.load(Ordering::Relaxed), Ordering::Relaxed);
+        watch::arm();
+        self.muster.request(&self.on(0));
+    }
+
+    /// One CPU's part.
+    pub(crate) fn answer(&self, cpu: u32) {
+        if self.absentee == Some(cpu) {
+            return;
+        }
+        let machine = self.on(cpu);
+        {
+            let _off = InterruptsOff::new();
+            self.muster.attend(cpu, &machine);
+        }
+        self.muster.leave(cpu, &machine);
+        self.revisions.note(cpu, machine.revision());
+    }
+
+    /// Waits on the control CPU until all others are out, or long enough.
+    pub(crate) fn finish(&self) {
+        let machine = self.on(0);
+        let deadline_ns = machine.now_ns() + DEPARTURE_TIMEOUT_NS;
+        for cpu in 0..ring0::nr_cpus() {
+            while self.muster.has_called_in(cpu)
+                && self.revisions.of(cpu).is_none()
+                && machine.now_ns() < deadline_ns
+            {
+                machine.relax();
+            }
+        }
+        let (nr_allocations, nr_writes) = watch::disarm();
+        let nr_nmis = NR_NMIS.load(Ordering::Relaxed) - self.seen.nr_nmis.load(Ordering::Relaxed);
+        self.seen.nr_allocations.store(nr_allocations, Ordering::Relaxed);
+        self.seen.nr_writes.store(nr_writes, Ordering::Relaxed);
+        self.seen.nr_nmis.store(nr_nmis, Ordering::Relaxed);
+    }
+}

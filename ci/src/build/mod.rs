@@ -1,0 +1,65 @@
+//! From the sources to an image that boots.
+//!
+//! ```text
+//! registry's kernel + kernel-patches/ ─▶ target/kernel/
+//! app/, images/boot/ ── cargo ─▶ libmuster_app.a ─┐
+//! initrd ── as ─▶ initrd.o ───────────────────────┴─ ld ─▶ muster.elf
+//! ```
+//!
+//! The initrd is an object of its own, so that another one costs a link and no
+//! compiler. Cargo links nothing: the guest is linked by GNU ld, with the
+//! script beside the boot stub, which needs no linker in the toolchain.
+
+mod command;
+mod image;
+mod kernel;
+pub mod toolchain;
+
+pub use image::{Image, image};
+
+use std::io;
+use std::path::PathBuf;
+
+/// Why there is no image.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No toolchain can compile the guest.
+    #[error(transparent)]
+    Toolchain(#[from] toolchain::Missing),
+    /// A tool could not be started.
+    #[error("{tool} cannot be run: {source}; `muster doctor` says how to get it")]
+    Tool {
+        /// Its name.
+        tool: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// A tool failed.
+    #[error("{what} failed ({command}):\n{output}")]
+    Failed {
+        /// What was done.
+        what: String,
+        /// The command line.
+        command: String,
+        /// What it said.
+        output: String,
+    },
+    /// A file could not be read or written.
+    #[error("{}: {source}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// `kernel-patches/BASE` or the kernel's source is not what it should be.
+    #[error("{0}")]
+    Kernel(String),
+}
+
+impl Error {
+    fn file(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::File { path, source }
+    }
+}

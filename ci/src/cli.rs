@@ -1,0 +1,248 @@
+//! The command line: verbs and flags, without what they do.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+
+use crate::guest::{Fault, PROTOCOL};
+use crate::machine::{Cpu, Machine};
+use crate::scenario::Overrides;
+
+/// Loads CPU microcode on all cores of a virtual machine in lock-step and
+/// says what each core did.
+#[derive(Debug, Parser)]
+#[command(
+    name = "muster",
+    version,
+    arg_required_else_help = true,
+    after_help = "Examples:\n  muster run\n  muster run --cpus 8 --firmware 06-55-04\n\n\
+                  Exit codes: 0 all as expected, 1 a bug in Muster, 2 usage, 3 nothing ran,\n\
+                  4 ERROR, 5 FAIL or SWALLOWED, 6 CRASH, 7 TIMEOUT"
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Install what runs need, after saying what and why
+    #[command(after_help = "Example:\n  muster setup")]
+    Setup,
+    /// Check what runs need, and print the command for each missing piece
+    #[command(after_help = "Example:\n  muster doctor")]
+    Doctor,
+    /// Build the guest, boot it, load, judge, and print the table of CPUs
+    #[command(
+        after_help = "A flag replaces the scenario's field. A flag that changes what is under test \
+                      (--cpu, --firmware, --force, --fault) also voids what the scenario expects: \
+                      then PASS is as expected, and SWALLOWED on machines that ignore the \
+                      write.\n\nExamples:\n  muster run\n  muster run --cpus 8 --threads 2\n  \
+                      muster run --cpu 0x000506e3 --firmware /lib/firmware/intel-ucode\n  \
+                      muster run --fault never-arrives:2 --json\n  \
+                      muster run --machine kvm-qemu --deny-skips\n  \
+                      muster run -- -d guest_errors"
+    )]
+    Run(Box<RunArgs>),
+    /// Judge a saved run again
+    #[command(
+        after_help = "Examples:\n  muster replay target/muster/last\n  muster replay console.log"
+    )]
+    Replay {
+        /// A run's folder, or a console log
+        log: PathBuf,
+        /// What is written beside the screen.
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Print the completions of a shell
+    #[command(after_help = "Example:\n  muster completions bash > \
+                      ~/.local/share/bash-completion/completions/muster")]
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
+    /// Print the manual page of the program, or of one verb
+    #[command(after_help = "Example:\n  muster man run | man -l -")]
+    Man {
+        /// Which verb
+        verb: Option<String>,
+    },
+}
+
+/// The flags of `run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// A scenario of images/scenarios by its name, or a .toml file
+    #[arg(default_value = crate::scenario::DEFAULT)]
+    pub scenario: String,
+    /// What stands behind the guest's CPUs
+    #[arg(long)]
+    machine: Option<Machine>,
+    /// Number of CPUs, all threads counted
+    #[arg(long, value_name = "N")]
+    cpus: Option<u32>,
+    /// Threads a core
+    #[arg(long, value_name = "T")]
+    threads: Option<u32>,
+    /// Packages
+    #[arg(long, value_name = "P")]
+    packages: Option<u32>,
+    /// The CPU: CPUID leaf 1 EAX such as 0x000506e3, or a QEMU model
+    #[arg(long, value_name = "SIGNATURE|MODEL")]
+    cpu: Option<Cpu>,
+    /// QEMU's accelerator with options, such as tcg,thread=single
+    #[arg(long, value_name = "QEMU-ACCEL")]
+    accel: Option<String>,
+    /// Microcode: a file or initrd as it is, or a folder to choose from
+    #[arg(long, value_name = "PATH")]
+    firmware: Option<PathBuf>,
+    /// The rendezvous protocol
+    #[arg(long, value_parser = [PROTOCOL], default_value = PROTOCOL)]
+    protocol: String,
+    /// Load the same or an older revision too
+    #[arg(long)]
+    force: bool,
+    /// Make something go wrong: never-arrives:CPU, dead:CPU, panic, exception,
+    /// hang (repeatable)
+    #[arg(long = "fault", value_name = "KIND[:CPU]")]
+    faults: Vec<Fault>,
+    /// How long the guest may take
+    #[arg(long, value_name = "SECONDS")]
+    timeout: Option<u32>,
+    /// Make a run that is skipped an ERROR
+    #[arg(long)]
+    pub deny_skips: bool,
+    /// What is written beside the screen.
+    #[command(flatten)]
+    pub output: Output,
+    /// Further arguments of QEMU
+    #[arg(last = true, value_name = "QEMU ARGS")]
+    qemu_args: Vec<String>,
+}
+
+/// Where results go beside the screen.
+#[derive(Debug, Args)]
+pub struct Output {
+    /// Print result.json instead of the table, or write it to a file
+    #[arg(
+        long,
+        value_name = "FILE",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "-"
+    )]
+    pub json: Option<PathBuf>,
+    /// Write the report in `JUnit` form to a file
+    #[arg(
+        long,
+        value_name = "FILE",
+        help = "Write the report in JUnit form to a file"
+    )]
+    pub junit: Option<PathBuf>,
+}
+
+impl RunArgs {
+    /// What replaces the scenario's fields.
+    #[must_use]
+    pub fn overrides(&self) -> Overrides {
+        Overrides {
+            machine: self.machine,
+            cpus: self.cpus,
+            threads: self.threads,
+            packages: self.packages,
+            cpu: self.cpu.clone(),
+            accel: self.accel.clone(),
+            firmware: self.firmware.clone(),
+            force: self.force,
+            faults: self.faults.clone(),
+            timeout_s: self.timeout,
+            qemu_args: self.qemu_args.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(line.split_whitespace())
+    }
+
+    fn run_args(line: &str) -> RunArgs {
+        match parse(line).unwrap().verb {
+            Verb::Run(args) => *args,
+            verb => panic!("{verb:?}"),
+        }
+    }
+
+    #[test]
+    fn the_definition_is_sound_and_every_verb_has_an_example() {
+        let command = Cli::command();
+        command.clone().debug_assert();
+        for verb in command.get_subcommands() {
+            let help = verb
+                .get_after_help()
+                .expect("every verb has one")
+                .to_string();
+            let example = format!("  muster {}", verb.get_name());
+            assert!(help.contains(&example), "{help}");
+        }
+    }
+
+    #[test]
+    fn the_examples_in_the_help_are_valid_command_lines() {
+        let command = Cli::command();
+        let helps = command
+            .get_subcommands()
+            .chain([&command])
+            .filter_map(|command| command.get_after_help())
+            .map(ToString::to_string);
+        let mut nr_examples = 0;
+        for help in helps {
+            for line in help
+                .lines()
+                .filter_map(|line| line.strip_prefix("  muster "))
+            {
+                let line = line.split(['|', '>']).next().unwrap();
+                parse(&format!("muster {line}")).unwrap();
+                nr_examples += 1;
+            }
+        }
+        assert!(nr_examples > 10);
+    }
+
+    #[test]
+    fn run_without_a_scenario_is_the_default_one() {
+        let args = run_args("muster run -- -d int");
+        assert_eq!(args.scenario, "default");
+        assert_eq!(args.overrides().qemu_args, ["-d", "int"]);
+    }
+
+    #[test]
+    fn json_takes_a_file_only_after_an_equals_sign() {
+        let args = run_args("muster run --json smt");
+        assert_eq!(args.scenario, "smt");
+        assert_eq!(args.output.json, Some("-".into()));
+        let args = run_args("muster run --json=x.json");
+        assert_eq!(args.output.json, Some("x.json".into()));
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused_by_the_flag() {
+        for line in [
+            "--cpu 0xzz",
+            "--fault fire",
+            "--machine cray",
+            "--protocol other",
+        ] {
+            assert!(parse(&format!("muster run {line}")).is_err(), "{line}");
+        }
+    }
+}

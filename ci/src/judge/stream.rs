@@ -1,0 +1,120 @@
+//! The guest's stream, sorted by kind of line.
+//!
+//! Reading never fails: a torn or unknown line is passed over here, and the
+//! rules notice what is missing.
+
+use report::record::{Absent, Candidate, Cpu, Finding, Guard, Header, Initrd, Time};
+use report::{Line, Totals, ktap::TestLine};
+
+/// All that the guest said, in the order in which it said it; CPUs and times
+/// by the kernel's number.
+#[derive(Clone, Debug, Default)]
+pub struct Stream<'a> {
+    /// Version lines: more than one means that the guest started again.
+    pub nr_starts: usize,
+    /// Number of tests in the plan.
+    pub plan: Option<u32>,
+    /// Who reports.
+    pub header: Option<Header<'a>>,
+    /// Where the microcode came from.
+    pub initrd: Option<Initrd>,
+    /// Damages in it.
+    pub findings: Vec<Finding<'a>>,
+    /// Candidates in it.
+    pub candidates: Vec<Candidate>,
+    /// How each CPU ended.
+    pub cpus: Vec<Cpu>,
+    /// When each CPU did what.
+    pub times: Vec<Time>,
+    /// CPUs that did not come up.
+    pub absents: Vec<Absent<'a>>,
+    /// What the guard saw.
+    pub guard: Option<Guard>,
+    /// Tests that ended.
+    pub tests: Vec<TestLine<'a>>,
+    /// The last line.
+    pub totals: Option<Totals>,
+}
+
+impl<'a> Stream<'a> {
+    /// Reads a console or serial log.
+    #[must_use]
+    pub fn read(log: &'a str) -> Self {
+        let mut stream = Self::default();
+        for line in log.lines() {
+            match Line::parse(line) {
+                Line::Version => stream.nr_starts += 1,
+                Line::Plan(plan) => stream.plan = Some(plan.nr_tests),
+                Line::Header(header) => stream.header = Some(header),
+                Line::Initrd(initrd) => stream.initrd = Some(initrd),
+                Line::Finding(finding) => stream.findings.push(finding),
+                Line::Candidate(candidate) => stream.candidates.push(candidate),
+                Line::Cpu(cpu) => stream.cpus.push(cpu),
+                Line::Time(time) => stream.times.push(time),
+                Line::Absent(absent) => stream.absents.push(absent),
+                Line::Guard(guard) => stream.guard = Some(guard),
+                Line::Test(test) => stream.tests.push(test),
+                Line::Totals(totals) => stream.totals = Some(totals),
+                Line::Other(_) => {}
+            }
+        }
+        stream.cpus.sort_by_key(|cpu| cpu.id);
+        stream.times.sort_by_key(|time| time.id);
+        stream
+    }
+
+    /// The test of that name.
+    #[must_use]
+    pub fn test(&self, name: &str) -> Option<&TestLine<'a>> {
+        self.tests.iter().find(|test| test.name == name)
+    }
+
+    /// The number of the first test of the plan that never ended.
+    #[must_use]
+    pub fn first_missing(&self) -> Option<u32> {
+        // A torn plan may name billions: look no further than one past what
+        // was reported.
+        let nr_reported = u32::try_from(self.tests.len()).unwrap_or(u32::MAX);
+        let last = self.plan?.min(nr_reported.saturating_add(1));
+        (1..=last).find(|&number| self.tests.iter().all(|test| test.number != number))
+    }
+
+    /// Whether the guest reported all that its plan announced, to the last
+    /// line.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.plan.is_some() && self.first_missing().is_none() && self.totals.is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_missing_test_is_found_in_the_middle_and_at_the_end() {
+        let missing = |text| Stream::read(text).first_missing();
+        assert_eq!(missing("1..3\nok 1 a\nok 3 c"), Some(2));
+        assert_eq!(missing("1..3\nok 1 a\nok 2 b"), Some(3));
+        assert_eq!(missing("1..3\nok 3 c\nok 1 a\nok 2 b"), None);
+        assert_eq!(missing("1..4294967295\nok 1 a"), Some(2));
+    }
+
+    #[test]
+    fn a_stream_without_its_last_line_is_incomplete() {
+        let totals = "# Totals: pass:1 fail:0 xfail:0 xpass:0 skip:0 error:0\n";
+        assert!(!Stream::read("1..1\nok 1 a\n").is_complete());
+        assert!(Stream::read(&format!("1..1\nok 1 a\n{totals}")).is_complete());
+        assert!(!Stream::read(totals).is_complete());
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_the_reader_fail(text in any::<String>()) {
+            let stream = Stream::read(&text);
+            let _ = stream.is_complete();
+        }
+    }
+}

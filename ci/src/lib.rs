@@ -1,0 +1,33 @@
+//! The host side of Muster: builds the guest, boots it, judges what it
+//! reports.
+//!
+//! ```text
+//! scenario ─┬▶ firmware ─▶ initrd ─┐
+//! flags ────┘  build ─────▶ image ─┴▶ machine ─▶ logs ─▶ judge ─▶ result ─▶ files, screen
+//! ```
+//!
+//! One direction, no way back: each stage is a module that knows the stages
+//! before it by their results alone. The judge is a pure function of text, so
+//! that a saved log can be judged again. All is a library, and the program a
+//! thin shell around it, so that tests run scenarios without a second process.
+
+#![forbid(unsafe_code)]
+
+pub mod build;
+pub mod cli;
+pub mod exit;
+pub mod firmware;
+pub mod guest;
+pub mod judge;
+pub mod machine;
+pub mod named;
+mod provenance;
+pub mod replay;
+pub mod result;
+pub mod run;
+pub mod scenario;
+pub mod screen;
+pub mod setup;
+pub mod tree;
+pub mod verbs;
+pub mod verdict;

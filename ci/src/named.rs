@@ -1,0 +1,63 @@
+//! Reads the closed lists of the report by their names, in scenario files.
+
+use std::fmt;
+
+use report::{CandidateVerdict, InitrdSource, Outcome, Status};
+use serde::de::{Deserialize, Deserializer, Error};
+
+use crate::result::status_word;
+
+/// A closed list with a name for each member.
+pub trait Name: Copy + 'static {
+    /// All members.
+    const ALL: &'static [Self];
+
+    /// The member's name in files and on the wire.
+    fn name(self) -> &'static str;
+}
+
+macro_rules! names {
+    ($($ty:ty),+) => { $(
+        impl Name for $ty {
+            const ALL: &'static [Self] = <$ty>::ALL;
+
+            fn name(self) -> &'static str {
+                <$ty>::name(self)
+            }
+        }
+    )+ };
+}
+
+names!(CandidateVerdict, InitrdSource, Outcome);
+
+impl Name for Status {
+    const ALL: &'static [Self] = &[Self::Pass, Self::Fail, Self::Skip, Self::Error];
+
+    fn name(self) -> &'static str {
+        status_word(self)
+    }
+}
+
+/// A member of a closed list, by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Named<T>(pub T);
+
+impl<T: Name> fmt::Display for Named<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.0.name())
+    }
+}
+
+impl<'de, T: Name> Deserialize<'de> for Named<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let known = T::ALL.iter().find(|member| member.name() == text);
+        known.map(|&member| Self(member)).ok_or_else(|| {
+            let names: Vec<_> = T::ALL.iter().map(|member| member.name()).collect();
+            D::Error::custom(format!(
+                "there is no {text:?}; there are: {}",
+                names.join(", ")
+            ))
+        })
+    }
+}

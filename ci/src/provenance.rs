@@ -1,0 +1,61 @@
+//! Finds out what makes a result: tree, kernel, QEMU, host.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use crate::machine::{Machine, qemu};
+use crate::result::Provenance;
+
+/// KVM modules by what backs /dev/kvm; the most telling first.
+const KVM_MODULES: [&str; 4] = ["kvm_pvm", "kvm_intel", "kvm_amd", "kvm"];
+
+/// The provenance of a run on `machine`; the image's part is known once it is
+/// built.
+pub(crate) fn collect(root: &Path, machine: Machine) -> Provenance {
+    Provenance {
+        commit: commit(root),
+        kernel: None,
+        toolchain: None,
+        qemu: qemu::version(),
+        host_cpu: host_cpu(),
+        kvm: match machine {
+            Machine::Tcg => None,
+            Machine::KvmQemu => kvm_module(),
+        },
+    }
+}
+
+fn commit(root: &Path) -> Option<String> {
+    let git = |arguments: &[&str]| {
+        let output = Command::new("git")
+            .arg("-C")
+            .arg(root)
+            .args(arguments)
+            .output();
+        output.ok().filter(|output| output.status.success())
+    };
+    let head = git(&["rev-parse", "HEAD"])?;
+    let head = String::from_utf8_lossy(&head.stdout).trim().to_owned();
+    let changes = git(&["status", "--porcelain"])?;
+    Some(if changes.stdout.is_empty() {
+        head
+    } else {
+        format!("{head}-dirty")
+    })
+}
+
+fn host_cpu() -> Option<String> {
+    let text = fs::read_to_string("/proc/cpuinfo").ok()?;
+    text.lines()
+        .find(|line| line.starts_with("model name"))
+        .and_then(|line| line.split_once(": "))
+        .map(|(_, name)| name.trim().to_owned())
+}
+
+fn kvm_module() -> Option<String> {
+    KVM_MODULES
+        .into_iter()
+        .find(|module| Path::new("/sys/module").join(module).is_dir())
+        .map(str::to_owned)
+}

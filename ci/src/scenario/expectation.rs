@@ -1,0 +1,202 @@
+//! What a scenario declares, and how a result is held against it.
+
+use std::collections::BTreeMap;
+
+use report::{CandidateVerdict, InitrdSource, Outcome, Status};
+use serde::Deserialize;
+
+use super::Scenario;
+use crate::named::{Name, Named};
+use crate::result::{RunResult, status_word};
+use crate::verdict::Verdict;
+
+/// A scenario's table `expect`. All of it must hold; what is left out is not
+/// looked at.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Expectation {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// A part of the reason.
+    pub reason: Option<String>,
+    /// Where the guest found the microcode.
+    pub initrd: Option<Named<InitrdSource>>,
+    /// How each CPU ended, in the order of their numbers.
+    pub outcomes: Option<Vec<Named<Outcome>>>,
+    /// What became of each candidate, in the order of the initrd.
+    pub candidates: Option<Vec<Named<CandidateVerdict>>>,
+    /// How tests ended, by name.
+    #[serde(default)]
+    pub tests: BTreeMap<String, Named<Status>>,
+}
+
+impl Scenario {
+    /// The verdicts that count as passed.
+    #[must_use]
+    pub fn expected(&self) -> Vec<Verdict> {
+        match &self.expect {
+            Some(expectation) => vec![expectation.verdict],
+            None => self.machine.kind.best_verdicts().to_vec(),
+        }
+    }
+
+    /// Holds a result against what this scenario declares: the verdict, and
+    /// if that is as declared, the rest.
+    pub fn review(&self, result: &mut RunResult) {
+        review(result);
+        if let Some(expectation) = &self.expect
+            && result.as_expected
+        {
+            result.deviations = expectation.deviations(result);
+            result.as_expected = result.deviations.is_empty();
+        }
+    }
+}
+
+/// Makes a skip that nothing declares an ERROR, as `--deny-skips` asks for.
+pub fn deny_skip(result: &mut RunResult) {
+    if result.verdict == Verdict::Skip && !result.context.expected.contains(&Verdict::Skip) {
+        result.verdict = Verdict::Error;
+        result.reason = format!("skipped, and --deny-skips forbids it: {}", result.reason);
+    }
+}
+
+/// Holds a result's verdict against the verdicts that its context expects.
+pub fn review(result: &mut RunResult) {
+    let expected = &result.context.expected;
+    result.deviations.clear();
+    if !expected.contains(&result.verdict) {
+        let names: Vec<_> = expected.iter().map(|verdict| verdict.name()).collect();
+        let names = names.join(" or ");
+        let deviation = format!("the verdict is {}, not {names}", result.verdict);
+        result.deviations.push(deviation);
+    }
+    result.as_expected = result.deviations.is_empty();
+}
+
+impl Expectation {
+    /// What of a result is otherwise than declared, the verdict aside.
+    fn deviations(&self, result: &RunResult) -> Vec<String> {
+        let mut deviations = Vec::new();
+        if let Some(reason) = &self.reason
+            && !result.reason.contains(reason)
+        {
+            deviations.push(format!(
+                "the reason is {:?}, without {reason:?}",
+                result.reason
+            ));
+        }
+        if let Some(source) = self.initrd
+            && result.initrd_source != Some(source.0)
+        {
+            let found = result.initrd_source.map_or("none", InitrdSource::name);
+            deviations.push(format!("the initrd is {found}, not {source}"));
+        }
+        let outcomes: Vec<_> = result.cpus.iter().map(|cpu| cpu.outcome).collect();
+        deviations.extend(differing("CPU", &outcomes, self.outcomes.as_deref()));
+        let verdicts: Vec<_> = result.candidates.iter().map(|c| c.verdict).collect();
+        deviations.extend(differing(
+            "candidate",
+            &verdicts,
+            self.candidates.as_deref(),
+        ));
+        for (name, status) in &self.tests {
+            let test = result.tests.iter().find(|test| test.name == *name);
+            if test.is_none_or(|test| test.status != status.0) {
+                let found = test.map_or("missing", |test| status_word(test.status));
+                deviations.push(format!("the test {name} is {found}, not {status}"));
+            }
+        }
+        deviations
+    }
+}
+
+/// What differs between two lists: their lengths, or members by number.
+fn differing<T: Name + PartialEq>(
+    what: &str,
+    found: &[T],
+    expected: Option<&[Named<T>]>,
+) -> Vec<String> {
+    let Some(expected) = expected else {
+        return Vec::new();
+    };
+    if found.len() != expected.len() {
+        return vec![format!(
+            "the report has {} of {} {what}s",
+            found.len(),
+            expected.len()
+        )];
+    }
+    found
+        .iter()
+        .zip(expected)
+        .enumerate()
+        .filter(|(_, (found, expected))| **found != expected.0)
+        .map(|(number, (found, expected))| {
+            format!("{what} {number} is {}, not {expected}", found.name())
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::result::tests::passed;
+
+    fn deviations(expect: &str) -> Vec<String> {
+        let text = format!("summary = \"\"\n[expect]\n{expect}");
+        let scenario: Scenario = toml::from_str(&text).unwrap();
+        let mut result = passed();
+        result.context.expected = scenario.expected();
+        scenario.review(&mut result);
+        assert_eq!(result.as_expected, result.deviations.is_empty());
+        result.deviations
+    }
+
+    #[test]
+    fn a_result_as_declared_in_every_point_has_no_deviation() {
+        let all = "verdict = \"PASS\"\nreason = \"2 CPUs\"\ninitrd = \"embedded\"\n\
+                   outcomes = [\"updated\", \"followed\"]\ncandidates = [\"chosen\"]\n\
+                   tests = { load = \"PASS\" }";
+        assert_eq!(deviations(all), Vec::<String>::new());
+    }
+
+    #[test]
+    fn each_point_is_looked_at() {
+        for point in [
+            "reason = \"3 CPUs\"",
+            "initrd = \"module\"",
+            "outcomes = [\"updated\", \"late\"]",
+            "outcomes = [\"updated\"]",
+            "candidates = []",
+            "candidates = [\"older\"]",
+            "tests = { load = \"FAIL\" }",
+            "tests = { other = \"PASS\" }",
+        ] {
+            let deviations = deviations(&format!("verdict = \"PASS\"\n{point}"));
+            assert_eq!(deviations.len(), 1, "{point}");
+        }
+        assert_eq!(
+            deviations("verdict = \"FAIL\""),
+            ["the verdict is PASS, not FAIL"]
+        );
+    }
+
+    #[test]
+    fn a_declared_skip_is_not_denied() {
+        let mut result = passed();
+        result.verdict = Verdict::Skip;
+        result.context.expected = vec![Verdict::Skip];
+        deny_skip(&mut result);
+        assert_eq!(result.verdict, Verdict::Skip);
+        result.context.expected = vec![Verdict::Pass];
+        deny_skip(&mut result);
+        assert_eq!(result.verdict, Verdict::Error);
+    }
+
+    #[test]
+    fn without_a_declaration_the_best_that_the_machine_allows_is_expected() {
+        let scenario: Scenario = toml::from_str("summary = \"\"").unwrap();
+        assert_eq!(scenario.expected(), [Verdict::Pass, Verdict::Swallowed]);
+    }
+}

@@ -1,0 +1,267 @@
+//! Scenarios: what to run and how it ends, as data in `images/scenarios`.
+//!
+//! A scenario is a TOML file whose tables have the names of the types here.
+//! The command line's flags replace its fields, so a run without a file is the
+//! file `default.toml`. Unknown fields are errors, as a misspelt expectation
+//! would be one that never fails.
+
+mod expectation;
+mod overrides;
+
+pub use expectation::{Expectation, deny_skip, review};
+pub use overrides::Overrides;
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::firmware::{Spec, SpecError};
+use crate::guest::{FaultError, Guest};
+use crate::machine::{Cpu, Machine, Topology, TopologyError};
+
+/// The scenario of a run that names none.
+pub const DEFAULT: &str = "default";
+
+/// How long a guest may take where nothing else is said: boots that take a
+/// second are given a minute, and 255 emulated CPUs their three (measured:
+/// 146 s on two cores).
+const TIMEOUT_S: u32 = 60;
+const TIMEOUT_PER_CPU_S: u32 = 2;
+
+/// What to run, and how it ends.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scenario {
+    /// The file's name without its extension.
+    #[serde(skip)]
+    pub name: String,
+    /// What it shows, in a sentence.
+    pub summary: String,
+    /// Groups that it belongs to.
+    #[serde(default)]
+    pub groups: Vec<String>,
+    /// The machine.
+    #[serde(default)]
+    pub machine: MachineTable,
+    /// The microcode.
+    #[serde(default)]
+    pub firmware: Spec,
+    /// What the guest is told.
+    #[serde(default)]
+    pub guest: Guest,
+    /// How it ends; without it, as well as the machine allows.
+    pub expect: Option<Expectation>,
+}
+
+/// A scenario's table `machine`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MachineTable {
+    /// Which machine.
+    pub kind: Machine,
+    /// The CPU: a QEMU model or a signature.
+    pub cpu: Cpu,
+    /// Number of CPUs, all threads counted.
+    pub cpus: u32,
+    /// Threads a core.
+    pub threads: u32,
+    /// Packages.
+    pub packages: u32,
+    /// QEMU's accelerator with options; the machine's own without it.
+    pub accel: Option<String>,
+    /// How long the guest may take, in seconds.
+    pub timeout_s: Option<u32>,
+    /// Further arguments of QEMU.
+    pub qemu_args: Vec<String>,
+}
+
+impl Default for MachineTable {
+    fn default() -> Self {
+        Self {
+            kind: Machine::default(),
+            cpu: Cpu::default(),
+            cpus: 4,
+            threads: 1,
+            packages: 1,
+            accel: None,
+            timeout_s: None,
+            qemu_args: Vec::new(),
+        }
+    }
+}
+
+/// Why a scenario cannot be run.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file cannot be read.
+    #[error("{}: {error}", path.display())]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// No file has this name.
+    #[error("there is no scenario {name:?}; there are: {known}")]
+    Unknown {
+        /// What was asked for.
+        name: String,
+        /// What could have been.
+        known: String,
+    },
+    /// The text is no scenario; the message has the line.
+    #[error("{}: {error}", path.display())]
+    Parse {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong and where.
+        error: Box<toml::de::Error>,
+    },
+    /// The scenario contradicts itself.
+    #[error("scenario {name}: {error}")]
+    Unsound {
+        /// Which.
+        name: String,
+        /// How.
+        error: Unsound,
+    },
+}
+
+/// How a scenario, or a flag that replaced its field, is wrong in itself.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub enum Unsound {
+    /// The CPUs cannot be arranged so.
+    Topology(#[from] TopologyError),
+    /// The machine cannot have a fault.
+    Fault(#[from] FaultError),
+    /// The microcode cannot be made.
+    Firmware(#[from] SpecError),
+    /// An accelerator of another machine.
+    #[error(
+        "the accelerator {accel:?} is none of the machine {machine}: give {} with options",
+        machine.accelerator()
+    )]
+    Accel {
+        /// What was given.
+        accel: String,
+        /// The machine.
+        machine: Machine,
+    },
+    /// No time at all.
+    #[error("a timeout of 0 s ends before the guest begins: give 1 or more")]
+    Timeout,
+}
+
+impl Scenario {
+    /// Reads the scenario of that name from `folder`, or a file by its path
+    /// (anything that ends in `.toml`).
+    pub fn load(folder: &Path, name: &str) -> Result<Self, Error> {
+        let is_path = Path::new(name).extension().is_some_and(|e| e == "toml");
+        if is_path {
+            return Self::read(Path::new(name));
+        }
+        let path = folder.join(format!("{name}.toml"));
+        // A name with a slash would lead out of the folder.
+        if name.contains('/') || !path.is_file() {
+            let known = Self::list(folder)?;
+            let names: Vec<_> = known.iter().filter_map(|path| path.file_stem()).collect();
+            let names: Vec<_> = names.iter().map(|name| name.to_string_lossy()).collect();
+            return Err(Error::Unknown {
+                name: name.to_owned(),
+                known: names.join(", "),
+            });
+        }
+        Self::read(&path)
+    }
+
+    /// The scenario files of a folder, by name.
+    pub fn list(folder: &Path) -> Result<Vec<PathBuf>, Error> {
+        let unreadable = |error| Error::Read {
+            path: folder.to_owned(),
+            error,
+        };
+        let mut paths = Vec::new();
+        for entry in fs::read_dir(folder).map_err(unreadable)? {
+            let path = entry.map_err(unreadable)?.path();
+            if path
+                .extension()
+                .is_some_and(|extension| extension == "toml")
+            {
+                paths.push(path);
+            }
+        }
+        paths.sort();
+        Ok(paths)
+    }
+
+    /// Reads a scenario file.
+    pub fn read(path: &Path) -> Result<Self, Error> {
+        let text = fs::read_to_string(path).map_err(|error| Error::Read {
+            path: path.to_owned(),
+            error,
+        })?;
+        let mut scenario: Self = toml::from_str(&text).map_err(|error| Error::Parse {
+            path: path.to_owned(),
+            error: error.into(),
+        })?;
+        let name = path.file_stem().unwrap_or_default();
+        scenario.name = name.to_string_lossy().into_owned();
+        scenario.check()?;
+        Ok(scenario)
+    }
+
+    /// Whether it can be run as it stands; the arrangement of its CPUs.
+    pub fn check(&self) -> Result<Topology, Error> {
+        self.soundness().map_err(|error| Error::Unsound {
+            name: self.name.clone(),
+            error,
+        })
+    }
+
+    fn soundness(&self) -> Result<Topology, Unsound> {
+        let machine = &self.machine;
+        let topology = machine.topology()?;
+        self.guest.check(machine.cpus)?;
+        self.firmware.check()?;
+        let accel = machine.accel();
+        if accel.split(',').next() != Some(machine.kind.accelerator()) {
+            return Err(Unsound::Accel {
+                accel: accel.to_owned(),
+                machine: machine.kind,
+            });
+        }
+        if machine.timeout_s == Some(0) {
+            return Err(Unsound::Timeout);
+        }
+        Ok(topology)
+    }
+}
+
+impl MachineTable {
+    /// The arrangement of the CPUs.
+    pub fn topology(&self) -> Result<Topology, TopologyError> {
+        Topology::new(self.cpus, self.threads, self.packages)
+    }
+
+    /// What `-accel` is given.
+    #[must_use]
+    pub fn accel(&self) -> &str {
+        self.accel
+            .as_deref()
+            .unwrap_or_else(|| self.kind.default_accel())
+    }
+
+    /// How long the guest may take.
+    #[must_use]
+    pub fn timeout(&self) -> Duration {
+        let default = TIMEOUT_S + TIMEOUT_PER_CPU_S * self.cpus;
+        Duration::from_secs(self.timeout_s.unwrap_or(default).into())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,178 @@
+//! Flags that replace a scenario's fields.
+//!
+//! A flag that changes what is under test (the CPU, the microcode, a fault,
+//! force) makes the scenario's expectation void: what is expected then is the
+//! best that the machine allows, PASS, or SWALLOWED under a hypervisor that
+//! ignores the write. A flag that changes only where or how long it runs keeps
+//! the expectation; another number of CPUs keeps it too, but for the list of
+//! their outcomes.
+
+use std::path::PathBuf;
+
+use super::Scenario;
+use crate::firmware::Spec;
+use crate::guest::Fault;
+use crate::machine::{Cpu, Machine};
+
+/// Replacements; `None`, `false` and empty leave the scenario's field.
+#[derive(Clone, Debug, Default)]
+pub struct Overrides {
+    /// Which machine.
+    pub machine: Option<Machine>,
+    /// Number of CPUs.
+    pub cpus: Option<u32>,
+    /// Threads a core.
+    pub threads: Option<u32>,
+    /// Packages.
+    pub packages: Option<u32>,
+    /// The CPU.
+    pub cpu: Option<Cpu>,
+    /// QEMU's accelerator.
+    pub accel: Option<String>,
+    /// A file or folder of microcode.
+    pub firmware: Option<PathBuf>,
+    /// Load the same or an older revision too.
+    pub force: bool,
+    /// What shall go wrong.
+    pub faults: Vec<Fault>,
+    /// How long the guest may take.
+    pub timeout_s: Option<u32>,
+    /// Arguments of QEMU, after the scenario's.
+    pub qemu_args: Vec<String>,
+}
+
+impl Overrides {
+    /// Replaces the scenario's fields.
+    pub fn apply(self, scenario: &mut Scenario) {
+        let machine = &mut scenario.machine;
+        let changes_matter =
+            self.cpu.is_some() || self.firmware.is_some() || self.force || !self.faults.is_empty();
+        let changes_cpus = [self.cpus, self.threads, self.packages] != [None; 3];
+        if let Some(kind) = self.machine.filter(|&kind| kind != machine.kind) {
+            machine.kind = kind;
+            // An accelerator belongs to its machine.
+            machine.accel = None;
+        }
+        if let Some(cpus) = self.cpus {
+            machine.cpus = cpus;
+        }
+        // Where only some of the three are given, the scenario's other
+        // numbers hold as far as they divide the new number of CPUs.
+        machine.threads = self
+            .threads
+            .unwrap_or_else(|| dividing(machine.cpus, machine.threads));
+        machine.packages = self
+            .packages
+            .unwrap_or_else(|| dividing(machine.cpus / machine.threads.max(1), machine.packages));
+        replace(&mut machine.cpu, self.cpu);
+        replace(&mut machine.accel, self.accel.map(Some));
+        replace(&mut machine.timeout_s, self.timeout_s.map(Some));
+        machine.qemu_args.extend(self.qemu_args);
+        if let Some(path) = self.firmware {
+            scenario.firmware = Spec {
+                path: Some(path),
+                delivery: scenario.firmware.delivery,
+                ..Spec::default()
+            };
+        }
+        scenario.guest.force |= self.force;
+        if !self.faults.is_empty() {
+            scenario.guest.faults = self.faults;
+        }
+        if changes_matter {
+            scenario.expect = None;
+        } else if changes_cpus && let Some(expect) = &mut scenario.expect {
+            expect.outcomes = None;
+        }
+    }
+}
+
+fn replace<T>(field: &mut T, value: Option<T>) {
+    if let Some(value) = value {
+        *field = value;
+    }
+}
+
+/// `part` if it divides `whole`, else 1.
+fn dividing(whole: u32, part: u32) -> u32 {
+    match whole.checked_rem(part) {
+        Some(0) => part,
+        _ => 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verdict::Verdict;
+
+    const SCENARIO: &str = "summary = \"\"\n[machine]\ncpus = 4\nthreads = 2\n\
+                            accel = \"tcg,thread=single\"\n[expect]\nverdict = \"SWALLOWED\"\n\
+                            outcomes = []";
+
+    fn with(overrides: Overrides) -> Scenario {
+        let mut scenario: Scenario = toml::from_str(SCENARIO).unwrap();
+        overrides.apply(&mut scenario);
+        scenario
+    }
+
+    #[test]
+    fn the_scenarios_threads_hold_only_as_far_as_they_divide() {
+        let cpus = |cpus, threads| {
+            let machine = with(Overrides {
+                cpus: Some(cpus),
+                threads,
+                ..Overrides::default()
+            })
+            .machine;
+            (machine.cpus, machine.threads, machine.topology().is_ok())
+        };
+        assert_eq!(cpus(8, None), (8, 2, true));
+        assert_eq!(cpus(1, None), (1, 1, true));
+        assert_eq!(cpus(3, None), (3, 1, true));
+        assert_eq!(cpus(3, Some(2)), (3, 2, false));
+        assert_eq!(cpus(3, Some(0)), (3, 0, false));
+    }
+
+    #[test]
+    fn what_changes_the_matter_under_test_voids_the_expectation() {
+        let changes = [
+            Overrides {
+                cpu: Some(Cpu::default()),
+                ..Overrides::default()
+            },
+            Overrides {
+                firmware: Some("/x".into()),
+                ..Overrides::default()
+            },
+            Overrides {
+                force: true,
+                ..Overrides::default()
+            },
+            Overrides {
+                faults: vec![Fault::Panic],
+                ..Overrides::default()
+            },
+        ];
+        for overrides in changes {
+            let scenario = with(overrides);
+            assert_eq!(scenario.expected(), [Verdict::Pass, Verdict::Swallowed]);
+        }
+    }
+
+    #[test]
+    fn what_changes_only_where_it_runs_keeps_the_expectation() {
+        let scenario = with(Overrides {
+            machine: Some(Machine::KvmQemu),
+            timeout_s: Some(9),
+            ..Overrides::default()
+        });
+        assert!(scenario.expect.as_ref().unwrap().outcomes.is_some());
+        assert_eq!(scenario.machine.accel(), "kvm");
+        let scenario = with(Overrides {
+            cpus: Some(2),
+            ..Overrides::default()
+        });
+        assert!(scenario.expect.unwrap().outcomes.is_none());
+    }
+}

@@ -1,0 +1,315 @@
+//! The tools that a run needs: what is missing, and how it comes.
+//!
+//! Each piece is a check, the reason why it is needed, and its remedies in
+//! the order in which they are tried. `doctor` prints them, `setup` carries
+//! them out, and `run` does so by itself unless `MUSTER_NO_SETUP=1` is set.
+//! Packages are installed only through apt and only with rights that are at
+//! hand: as root, or by a sudo that asks no password. Otherwise the command is
+//! printed, as nobody should type a password for a program's child.
+
+use std::env;
+use std::fmt;
+use std::process::Command;
+
+use which::which;
+
+use crate::build::toolchain;
+use crate::machine::{Machine, qemu};
+
+/// Forbids `run` to install anything when it is 1.
+pub const NO_SETUP: &str = "MUSTER_NO_SETUP";
+
+/// Something that a run needs.
+#[derive(Debug)]
+pub struct Piece {
+    /// What it is called.
+    pub name: &'static str,
+    /// Why it is needed.
+    pub why: &'static str,
+    remedies: &'static [Remedy],
+    check: fn() -> Result<String, String>,
+}
+
+/// How a piece comes to the machine.
+#[derive(Debug)]
+enum Remedy {
+    /// Debian's packages.
+    Packages(&'static [&'static str]),
+    /// A command that needs no privilege.
+    Command(&'static [&'static str]),
+}
+
+static PIECES: [Piece; 5] = [
+    Piece {
+        name: "QEMU",
+        why: "runs the guest",
+        remedies: &[Remedy::Packages(&["qemu-system-x86"])],
+        check: || find(qemu::PROGRAM),
+    },
+    Piece {
+        name: "guest toolchain",
+        why: "compiles the unikernel for bare metal",
+        remedies: &[
+            Remedy::Command(&["rustup", "target", "add", "x86_64-unknown-none"]),
+            Remedy::Packages(&["rustc-web", "cargo-web", "rust-web-src"]),
+        ],
+        check: || {
+            toolchain::find()
+                .map(|toolchain| toolchain.to_string())
+                .map_err(|missing| missing.to_string())
+        },
+    },
+    Piece {
+        name: "linker",
+        why: "links the unikernel",
+        remedies: &[Remedy::Packages(&["build-essential"])],
+        check: || find("ld"),
+    },
+    Piece {
+        name: "C compiler",
+        why: "links what runs while the unikernel is built",
+        remedies: &[Remedy::Packages(&["build-essential"])],
+        check: || find("cc"),
+    },
+    Piece {
+        name: "patch",
+        why: "applies the series in kernel-patches to the kernel's source",
+        remedies: &[Remedy::Packages(&["patch"])],
+        check: || find("patch"),
+    },
+];
+
+/// KVM cannot be installed, and a run without it is skipped: it is shown, but
+/// never missing.
+static KVM: Piece = Piece {
+    name: "KVM",
+    why: "only for --machine kvm-qemu",
+    remedies: &[],
+    check: || match Machine::KvmQemu.unavailable() {
+        None => Ok("usable".to_owned()),
+        Some(reason) => Err(reason),
+    },
+};
+
+fn find(program: &str) -> Result<String, String> {
+    which(program)
+        .map(|path| path.display().to_string())
+        .map_err(|_| format!("{program} is not in PATH"))
+}
+
+/// A piece as it was found.
+#[derive(Debug)]
+pub struct Finding {
+    /// Which.
+    pub piece: &'static Piece,
+    /// Where it is, or what is wrong.
+    pub state: Result<String, String>,
+    /// Whether a run can do without.
+    pub optional: bool,
+}
+
+/// Looks at every piece, the optional ones last.
+#[must_use]
+pub fn examine() -> Vec<Finding> {
+    let look = |piece: &'static Piece, optional| Finding {
+        piece,
+        state: (piece.check)(),
+        optional,
+    };
+    let mut findings: Vec<_> = PIECES.iter().map(|piece| look(piece, false)).collect();
+    findings.push(look(&KVM, true));
+    findings
+}
+
+/// Why runs are not possible here.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Pieces are missing, and installing is not possible or not allowed.
+    #[error("missing: {missing}\nto fix it: {fix}")]
+    Missing {
+        /// The pieces and what is wrong with each.
+        missing: String,
+        /// The commands.
+        fix: String,
+    },
+    /// An installation failed.
+    #[error("`{command}` failed ({status}): see its messages above")]
+    Install {
+        /// What was run.
+        command: String,
+        /// How it ended.
+        status: String,
+    },
+}
+
+/// The pieces that a run cannot do without and that are missing, as an error
+/// with the commands that fix it.
+pub fn require() -> Result<(), Error> {
+    let missing = missing();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<_> = missing
+        .iter()
+        .map(|(piece, problem)| format!("{} ({problem})", piece.name))
+        .collect();
+    let fixes: Vec<_> = missing.iter().map(|(piece, _)| piece.fix()).collect();
+    Err(Error::Missing {
+        missing: names.join("; "),
+        fix: deduplicated(fixes).join("; "),
+    })
+}
+
+/// Installs what is missing; `say` is told each step before it is taken.
+pub fn install(say: &mut dyn FnMut(&str)) -> Result<(), Error> {
+    // First what needs no privilege, then all packages at once.
+    for (piece, _) in missing() {
+        for remedy in piece.remedies {
+            if let Remedy::Command(command) = remedy
+                && which(command[0]).is_ok()
+            {
+                say(&format!(
+                    "{} {}: {}",
+                    piece.name,
+                    piece.why,
+                    command.join(" ")
+                ));
+                // Where it fails, the next remedy is tried.
+                let _ = run(command);
+            }
+        }
+    }
+    let packages = packages(&missing());
+    if !packages.is_empty() && which("apt-get").is_ok() {
+        let Some(prefix) = privilege() else {
+            return require();
+        };
+        for (piece, _) in missing() {
+            say(&format!("{}: {}", piece.name, piece.why));
+        }
+        say(&format!("installing {}", packages.join(" ")));
+        run(&[prefix, &["apt-get", "update"]].concat())?;
+        let command = ["apt-get", "install", "--yes", "--no-install-recommends"];
+        run(&[prefix, &command, &packages].concat())?;
+    }
+    require()
+}
+
+/// What `run` does first: installs what is missing if it may.
+pub fn ensure(say: &mut dyn FnMut(&str)) -> Result<(), Error> {
+    let forbidden = env::var_os(NO_SETUP).is_some_and(|value| value == "1");
+    if forbidden || missing().is_empty() {
+        return require();
+    }
+    install(say)
+}
+
+fn missing() -> Vec<(&'static Piece, String)> {
+    PIECES
+        .iter()
+        .filter_map(|piece| Some((piece, (piece.check)().err()?)))
+        .collect()
+}
+
+fn packages(missing: &[(&Piece, String)]) -> Vec<&'static str> {
+    let remedies = missing.iter().flat_map(|(piece, _)| piece.remedies);
+    let packages = remedies.flat_map(|remedy| match remedy {
+        Remedy::Packages(packages) => *packages,
+        Remedy::Command(_) => &[],
+    });
+    deduplicated(packages.copied())
+}
+
+fn deduplicated<T: PartialEq>(items: impl IntoIterator<Item = T>) -> Vec<T> {
+    let mut kept = Vec::new();
+    for item in items {
+        if !kept.contains(&item) {
+            kept.push(item);
+        }
+    }
+    kept
+}
+
+/// What gives a command the right to install: nothing for root, `sudo -n`
+/// where it asks no password.
+fn privilege() -> Option<&'static [&'static str]> {
+    let succeeds = |program: &str, arguments: &[&str]| {
+        Command::new(program)
+            .args(arguments)
+            .output()
+            .ok()
+            .filter(|output| output.status.success())
+    };
+    let id = succeeds("id", &["-u"])?;
+    if id.stdout.trim_ascii() == b"0" {
+        return Some(&[]);
+    }
+    succeeds("sudo", &["-n", "true"]).map(|_| ["sudo", "-n"].as_slice())
+}
+
+fn run(command: &[&str]) -> Result<(), Error> {
+    let failed = |status: String| Error::Install {
+        command: command.join(" "),
+        status,
+    };
+    let status = Command::new(command[0])
+        .args(&command[1..])
+        .env("DEBIAN_FRONTEND", "noninteractive")
+        .status()
+        .map_err(|error| failed(error.to_string()))?;
+    if status.success() {
+        Ok(())
+    } else {
+        Err(failed(status.to_string()))
+    }
+}
+
+impl Piece {
+    /// The commands that bring it, the best first.
+    #[must_use]
+    pub fn fix(&self) -> String {
+        let remedies: Vec<_> = self.remedies.iter().map(Remedy::to_string).collect();
+        remedies.join(" (or: ") + &")".repeat(remedies.len().saturating_sub(1))
+    }
+}
+
+impl fmt::Display for Remedy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Packages(packages) => write!(f, "sudo apt-get install {}", packages.join(" ")),
+            Self::Command(words) => f.write_str(&words.join(" ")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_piece_that_can_be_missing_has_a_fix_and_a_reason() {
+        for piece in &PIECES {
+            assert!(!piece.fix().is_empty(), "{}", piece.name);
+            assert!(!piece.why.is_empty(), "{}", piece.name);
+        }
+    }
+
+    #[test]
+    fn a_fix_names_every_remedy_in_order() {
+        let toolchain = PIECES.iter().find(|p| p.name == "guest toolchain").unwrap();
+        assert_eq!(
+            toolchain.fix(),
+            "rustup target add x86_64-unknown-none (or: sudo apt-get install rustc-web cargo-web \
+             rust-web-src)"
+        );
+    }
+
+    #[test]
+    fn a_package_that_two_pieces_need_is_installed_once() {
+        let all: Vec<_> = PIECES.iter().map(|piece| (piece, String::new())).collect();
+        let packages = packages(&all);
+        let nr_of = |name| packages.iter().filter(|package| **package == name).count();
+        assert_eq!(nr_of("build-essential"), 1);
+        assert_eq!(nr_of("qemu-system-x86"), 1);
+    }
+}

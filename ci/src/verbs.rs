@@ -1,0 +1,163 @@
+//! What the verbs do: the library's parts put together, and what is printed.
+
+use std::fs;
+use std::io::{self, IsTerminal, Write};
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::CommandFactory;
+use indicatif::{ProgressBar, ProgressDrawTarget};
+
+use crate::cli::{Cli, Output, RunArgs, Verb};
+use crate::exit::Exit;
+use crate::replay::{self, replay};
+use crate::result::RunResult;
+use crate::result::junit::junit;
+use crate::run::{self, run};
+use crate::scenario::{self, Scenario};
+use crate::tree::Tree;
+use crate::{screen, setup, tree};
+
+/// Does what the command line asks for.
+pub fn act(verb: &Verb) -> anyhow::Result<Exit> {
+    match verb {
+        Verb::Setup => {
+            setup::install(&mut |step| say(step))?;
+            say(&screen::findings(&setup::examine()));
+            Ok(Exit::Success)
+        }
+        Verb::Doctor => {
+            say(&screen::findings(&setup::examine()));
+            Ok(setup::require().map_or(Exit::Error, |()| Exit::Success))
+        }
+        Verb::Run(args) => run_scenario(args),
+        Verb::Replay { log, output } => {
+            let result = replay(log)?;
+            show(&result, None, output)?;
+            Ok(Exit::of_run(result.verdict, result.as_expected))
+        }
+        Verb::Completions { shell } => {
+            let mut text = Vec::new();
+            clap_complete::generate(*shell, &mut Cli::command(), "muster", &mut text);
+            say(&String::from_utf8_lossy(&text));
+            Ok(Exit::Success)
+        }
+        Verb::Man { verb } => {
+            let mut text = Vec::new();
+            clap_mangen::Man::new(page(verb.as_deref())?).render(&mut text)?;
+            say(&String::from_utf8_lossy(&text));
+            Ok(Exit::Success)
+        }
+    }
+}
+
+/// The exit code of an error that left nothing to judge: what the user gave,
+/// or else the environment.
+#[must_use]
+pub fn exit_of(error: &anyhow::Error) -> Exit {
+    let by_user = error.is::<scenario::Error>()
+        || error.is::<replay::Error>()
+        || error.is::<tree::Error>()
+        || error.is::<UnknownVerb>()
+        || matches!(
+            error.downcast_ref(),
+            Some(run::Error::Scenario(_) | run::Error::Firmware(_))
+        );
+    if by_user { Exit::Usage } else { Exit::Error }
+}
+
+fn run_scenario(args: &RunArgs) -> anyhow::Result<Exit> {
+    let tree = Tree::find()?;
+    let mut scenario = Scenario::load(&tree.scenarios(), &args.scenario)?;
+    args.overrides().apply(&mut scenario);
+    scenario.check()?;
+    if scenario.machine.kind.unavailable().is_none() {
+        setup::ensure(&mut |step| eprintln!("muster: {step}"))?;
+    }
+    let progress = progress();
+    let run = run(&tree, &scenario, args.deny_skips, &progress);
+    progress.finish_and_clear();
+    let run = run?;
+    show(&run.result, Some(run.files.dir()), &args.output)?;
+    Ok(Exit::of_run(run.result.verdict, run.result.as_expected))
+}
+
+/// A spinner for a person at a terminal, nothing for anybody else.
+fn progress() -> ProgressBar {
+    let progress = ProgressBar::new_spinner();
+    if !io::stdout().is_terminal() {
+        progress.set_draw_target(ProgressDrawTarget::hidden());
+    }
+    progress.enable_steady_tick(Duration::from_millis(100));
+    progress
+}
+
+/// Prints a result; as JSON alone where that was asked for, so that the
+/// standard output can be parsed.
+fn show(result: &RunResult, folder: Option<&Path>, output: &Output) -> anyhow::Result<()> {
+    if let Some(path) = &output.junit {
+        let text = junit(result)
+            .to_string()
+            .context("the JUnit report cannot be written")?;
+        write(path, &text)?;
+    }
+    if let Some(path) = &output.json {
+        let text = serde_json::to_string_pretty(result)?;
+        if path == Path::new("-") {
+            say(&text);
+            anstream::eprintln!("{}", screen::verdict(result));
+            return Ok(());
+        }
+        write(path, &(text + "\n"))?;
+    }
+    say(&screen::result(result));
+    if let Some(folder) = folder {
+        say(&format!("files: {}", Tree::shown(folder)));
+    }
+    Ok(())
+}
+
+fn write(path: &Path, text: &str) -> anyhow::Result<()> {
+    fs::write(path, text).with_context(|| format!("{} cannot be written", path.display()))
+}
+
+/// Prints lines. A reader that went away (`muster … | head`) is no error.
+fn say(text: &str) {
+    let _ = writeln!(anstream::stdout(), "{}", text.trim_end());
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("there is no verb {0:?}: `muster --help` lists them")]
+struct UnknownVerb(String);
+
+fn page(verb: Option<&str>) -> Result<clap::Command, UnknownVerb> {
+    let mut program = Cli::command();
+    let Some(name) = verb else {
+        return Ok(program);
+    };
+    program.build();
+    let verb = program.find_subcommand(name).cloned();
+    verb.ok_or_else(|| UnknownVerb(name.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_is_a_manual_page_for_the_program_and_each_verb_and_no_other() {
+        assert_eq!(page(None).unwrap().get_name(), "muster");
+        assert_eq!(page(Some("run")).unwrap().get_name(), "run");
+        assert!(page(Some("walk")).is_err());
+    }
+
+    #[test]
+    fn what_the_user_gave_is_a_usage_error_and_the_rest_is_none() {
+        let error = anyhow::Error::from(UnknownVerb("walk".to_owned()));
+        assert_eq!(exit_of(&error), Exit::Usage);
+        assert_eq!(exit_of(&anyhow::anyhow!("else")), Exit::Error);
+        let error = Scenario::load(Path::new("/nonexistent"), "x").unwrap_err();
+        assert_eq!(exit_of(&run::Error::from(error).into()), Exit::Usage);
+    }
+}

@@ -1,0 +1,122 @@
+//! The program as a script sees it: exit codes, what goes where, no colours
+//! in a pipe. What needs a guest is in `scenarios.rs`.
+
+use std::fs;
+use std::path::Path;
+
+use assert_cmd::Command;
+use serde_json::Value;
+
+const PASSED: &str = "\
+KTAP version 1
+# muster version=0.1.0 schema=1 protocol=muster hw=msr vendor=amd sig=0x00800f12 platform=0 \
+cpus=1 cores=1 tsc_khz=1000000 tsc_source=pit entry_us=1
+1..5
+# cpu id=0 apic=0 package=0 core=0 thread=0 role=leader before=0x08001200 after=0x0800126e \
+target=0x0800126e outcome=updated
+# time id=0 called_in_ns=1 gate_ns=2 load_start_ns=3 load_end_ns=4 left_ns=5
+# guard allocations=0 writes=0 nmis=0
+ok 1 initrd
+ok 2 cache
+ok 3 rendezvous
+ok 4 load
+ok 5 verify
+# Totals: pass:5 fail:0 xfail:0 xpass:0 skip:0 error:0
+";
+
+fn muster(line: &str) -> Command {
+    let mut command = Command::cargo_bin("muster").unwrap();
+    command.args(line.split_whitespace());
+    command
+}
+
+fn stdout(line: &str, code: i32) -> String {
+    let output = muster(line).assert().code(code).get_output().clone();
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn stderr(line: &str, code: i32) -> String {
+    let output = muster(line).assert().code(code).get_output().clone();
+    String::from_utf8(output.stderr).unwrap()
+}
+
+fn log(folder: &Path, text: &str) -> String {
+    let path = folder.join("console.log");
+    fs::write(&path, text).unwrap();
+    path.display().to_string()
+}
+
+#[test]
+fn a_wrong_command_line_is_usage_and_names_what_is_wrong() {
+    for (line, word) in [
+        ("walk", "walk"),
+        ("run --cpu 0xzz", "0xzz"),
+        ("run --fault fire", "fire"),
+        ("run --cpus 3 --threads 2", "multiple"),
+        ("run --cpus 256", "255"),
+        ("run --fault never-arrives:4", "never-arrives:4"),
+        ("run --accel kvm", "kvm"),
+        ("run nothing-of-this-name", "default"),
+        ("run --firmware /nonexistent", "/nonexistent"),
+        ("replay /nonexistent", "/nonexistent"),
+        ("man walk", "walk"),
+    ] {
+        let said = stderr(line, 2);
+        assert!(said.contains(word), "{line}: {said}");
+    }
+}
+
+#[test]
+fn a_log_from_elsewhere_is_judged_by_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = log(folder.path(), PASSED);
+    let text = stdout(&format!("replay {path}"), 0);
+    assert!(
+        text.contains("PASS: 1 CPU ended on revision 0x0800126e"),
+        "{text}"
+    );
+    assert!(!text.contains('\u{1b}'), "colour in a pipe: {text}");
+    let path = log(folder.path(), &PASSED.replace("pass:5", "pass:4"));
+    assert!(stdout(&format!("replay {path}"), 4).contains("totals"));
+    let path = log(folder.path(), "");
+    assert!(stdout(&format!("replay {path}"), 6).contains("CRASH"));
+}
+
+#[test]
+fn json_is_alone_on_the_standard_output() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = log(folder.path(), PASSED);
+    let json: Value = serde_json::from_str(&stdout(&format!("replay {path} --json"), 0)).unwrap();
+    assert_eq!(json["verdict"], "PASS");
+    assert_eq!(json["cpus"][0]["outcome"], "updated");
+    assert_eq!(json["machine"], Value::Null);
+    let file = folder.path().join("r.json");
+    let junit = folder.path().join("r.xml");
+    let line = format!(
+        "replay {path} --json={} --junit {}",
+        file.display(),
+        junit.display()
+    );
+    assert!(stdout(&line, 0).contains("PASS"));
+    let written: Value = serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap();
+    assert_eq!(written, json);
+    assert!(fs::read_to_string(junit).unwrap().contains("testcase"));
+}
+
+#[test]
+fn a_result_that_is_none_is_refused_with_its_path() {
+    let folder = tempfile::tempdir().unwrap();
+    log(folder.path(), PASSED);
+    fs::write(folder.path().join("result.json"), "{}").unwrap();
+    let said = stderr(&format!("replay {}", folder.path().display()), 2);
+    assert!(said.contains("result.json"), "{said}");
+}
+
+#[test]
+fn completions_and_manual_pages_are_generated() {
+    for shell in ["bash", "zsh", "fish"] {
+        assert!(stdout(&format!("completions {shell}"), 0).contains("replay"));
+    }
+    assert!(stdout("man", 0).contains(".TH"));
+    assert!(stdout("man run", 0).contains("firmware"));
+}
