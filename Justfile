@@ -29,7 +29,7 @@ replay *ARGS:
     @{{ muster }} replay "$@"
 
 # All tests, with their set-up: lints, libraries, model checker, whole machines
-test: setup check
+test: (setup "--development") check
     cargo test --quiet
     RUSTFLAGS="--cfg loom" cargo test --quiet --release --package rendezvous --lib --target-dir target/loom
 

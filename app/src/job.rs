@@ -12,20 +12,16 @@ use hermit::ring0;
 use microcode::{Cache, Policy, Scan, Severity};
 use rendezvous::{Muster, Place, Record, Topology};
 use report::ktap::{Plan as TestPlan, TestLine, VERSION_LINE};
-use report::logfmt::{Date, Flags};
-use report::record;
-use report::{HardwareKind, Hex32, InitrdSource, Outcome, Status, TESTS, Totals};
+use report::record::Guard;
+use report::{Hex32, Outcome, Status, TESTS, Totals};
 
 use crate::arguments::{Arguments, Fault};
 use crate::console::emit;
-use crate::plan::Plan;
-use crate::request::{Request, Revisions, Seen, Work};
-use crate::verdicts::{reported_outcome, reported_role, reported_vendor, reported_verdict};
+use crate::plan::{Plan, Share};
+use crate::request::{Request, Revisions, Work};
+use crate::verdicts::reported_outcome;
 use crate::worker::Probe;
-use crate::{initrd, worker};
-
-/// More damages than this are counted and not shown.
-const MAX_FINDINGS: usize = 32;
+use crate::{initrd, records, worker};
 
 /// Writes the tests' lines.
 #[derive(Default)]
@@ -61,6 +57,9 @@ struct Stop(Status, String);
 /// Does everything and reports it.
 pub(crate) fn run() {
     emit(&VERSION_LINE);
+    emit(&TestPlan {
+        nr_tests: TESTS.len() as u32,
+    });
     let mut tests = Tests::default();
     if let Err(Stop(status, reason)) = stages(&mut tests) {
         tests.end(status, &reason);
@@ -73,7 +72,7 @@ pub(crate) fn run() {
 
 fn stages(tests: &mut Tests) -> Result<(), Stop> {
     let error = |reason| Stop(Status::Error, reason);
-    let entry_tsc = Native.read_tsc();
+    let entry_ticks = Native.read_tsc().wrapping_sub(muster_boot::entry_tsc());
     let frequency = cpu::tsc::frequency(&Native).unwrap_or(TscFrequency {
         khz: u32::from(ring0::tsc_mhz()) * 1000,
         source: "pit",
@@ -87,9 +86,14 @@ fn stages(tests: &mut Tests) -> Result<(), Stop> {
 
     let probes = worker::start().map_err(error)?;
     let topology = topology(&probes);
-    emit_header(&probes, &topology, frequency, clock.ns(entry_tsc) / 1000)?;
-    emit_absent();
-    emit_initrd(&scan, source, bytes.len());
+    records::header(
+        &probes[0],
+        &topology,
+        frequency,
+        clock.ns(entry_ticks) / 1000,
+    );
+    records::absent();
+    records::initrd(&scan, source, bytes.len());
     judge_initrd(tests, &scan, bytes.len())?;
 
     let mut cache = Cache::new();
@@ -97,13 +101,12 @@ fn stages(tests: &mut Tests) -> Result<(), Stop> {
         force: arguments.force,
     };
     let plan = Plan::make(&probes, &scan.candidates, policy, &mut cache).map_err(error)?;
-    emit_candidates(&scan, &plan);
-    if let Err(stop) = judge_plan(tests, &plan) {
-        emit_idle_cpus(&probes, &plan);
-        return Err(stop);
-    }
+    records::candidates(&scan, &plan);
     if !plan.loads() {
-        emit_idle_cpus(&probes, &plan);
+        records::idle_cpus(&probes, &plan);
+    }
+    judge_plan(tests, &plan)?;
+    if !plan.loads() {
         let reason = "every CPU runs the newest update already";
         tests.end(Status::Skip, reason);
         tests.end(Status::Skip, reason);
@@ -113,13 +116,14 @@ fn stages(tests: &mut Tests) -> Result<(), Stop> {
 
     pull_lever(arguments.fault);
     let request = request(&probes, topology, &plan, cache, clock, &arguments).map_err(error)?;
-    let request = worker::call(request);
+    let (request, seen) = worker::call(request);
     let records = request.muster.records();
-    emit(&request.seen.record());
-    tests.check(rendezvous_complaint(request, &records));
-    emit_cpus(&probes, &plan, request, &records);
+    emit(&seen);
+    tests.check(rendezvous_complaint(request, &seen, &records));
+    records::cpus(&probes, &plan, request, &records);
     if !request.muster.opened() {
-        return Err(Stop(Status::Skip, "nobody loaded: the gate was closed".into()));
+        let reason = "nobody loaded: the gate was closed";
+        return Err(Stop(Status::Skip, reason.into()));
     }
     tests.check(load_complaint(&plan, &records));
     tests.check(verify_complaint(&plan, request));
@@ -138,62 +142,6 @@ fn topology(probes: &[Probe]) -> Topology {
     Topology::new(&places)
 }
 
-fn emit_header(
-    probes: &[Probe],
-    topology: &Topology,
-    frequency: TscFrequency,
-    entry_us: u64,
-) -> Result<(), Stop> {
-    let control = probes
-        .first()
-        .ok_or_else(|| Stop(Status::Error, "the kernel counts no CPU".into()))?;
-    let hypervisor = cpu::identity::hypervisor(&Native).map(|name| name.to_string());
-    emit(&record::Header {
-        version: env!("CARGO_PKG_VERSION"),
-        schema: report::SCHEMA,
-        protocol: rendezvous::PROTOCOL,
-        hardware: HardwareKind::Msr,
-        vendor: reported_vendor(crate::verdicts::microcode_vendor(control.identity.vendor)),
-        signature: Hex32(control.identity.signature),
-        platform: control.identity.platform_id,
-        nr_cpus: topology.nr_cpus(),
-        nr_cores: topology.nr_cores(),
-        tsc_khz: frequency.khz,
-        tsc_source: frequency.source,
-        hypervisor: hypervisor.as_deref(),
-        entry_us,
-    });
-    emit(&TestPlan {
-        nr_tests: TESTS.len() as u32,
-    });
-    Ok(())
-}
-
-fn emit_absent() {
-    for (apic_id, reason) in ring0::absent_cpus() {
-        emit(&record::Absent {
-            apic_id: apic_id.into(),
-            reason,
-        });
-    }
-}
-
-fn emit_initrd(scan: &Scan<'_>, source: InitrdSource, nr_bytes: usize) {
-    emit(&record::Initrd {
-        source,
-        nr_bytes: nr_bytes as u64,
-        nr_candidates: scan.candidates.len() as u32,
-        nr_findings: scan.findings.len() as u32,
-    });
-    for finding in scan.findings.iter().take(MAX_FINDINGS) {
-        emit(&record::Finding {
-            offset: finding.offset as u64,
-            kind: finding.kind.name(),
-            message: &finding.to_string(),
-        });
-    }
-}
-
 /// Test `initrd`: there is microcode, and none of it is damaged.
 fn judge_initrd(tests: &mut Tests, scan: &Scan<'_>, nr_bytes: usize) -> Result<(), Stop> {
     if nr_bytes == 0 {
@@ -204,34 +152,16 @@ fn judge_initrd(tests: &mut Tests, scan: &Scan<'_>, nr_bytes: usize) -> Result<(
         .findings
         .iter()
         .find(|finding| finding.kind.severity() == Severity::Error)
-        .map(|finding| format!("at byte {}: {finding}", finding.offset));
+        .map(ToString::to_string);
     if scan.candidates.is_empty() {
-        let reason = format!("no microcode in {nr_bytes} bytes of format {}", scan.format.name());
+        let reason = format!(
+            "no microcode in {nr_bytes} bytes of format {}",
+            scan.format.name()
+        );
         return Err(Stop(Status::Fail, damage.unwrap_or(reason)));
     }
     tests.check(damage);
     Ok(())
-}
-
-fn emit_candidates(scan: &Scan<'_>, plan: &Plan) {
-    for (candidate, &verdict) in scan.candidates.iter().zip(&plan.verdicts) {
-        let update = &candidate.update;
-        let date = update.date();
-        emit(&record::Candidate {
-            index: candidate.index,
-            vendor: reported_vendor(update.vendor()),
-            signature: update.signature().map(Hex32),
-            flags: update.flags().map(Flags),
-            revision: Hex32(update.revision()),
-            date: Date {
-                year: date.year,
-                month: date.month,
-                day: date.day,
-            },
-            nr_bytes: update.size() as u32,
-            verdict: reported_verdict(verdict),
-        });
-    }
 }
 
 /// Test `cache`: there is an update for the CPUs of this machine.
@@ -299,7 +229,7 @@ fn request(
         .collect::<Result<_, String>>()?;
     let nr_cpus = topology.nr_cpus();
     let followers_load = probes[0].identity.vendor == cpu::Vendor::Amd;
-    let tasks = plan.shares.iter().map(|share| share.task()).collect();
+    let tasks = plan.shares.iter().map(Share::task).collect();
     Ok(Box::new(Request {
         muster: Muster::new(topology, tasks, followers_load, arguments.timeouts),
         work,
@@ -309,56 +239,7 @@ fn request(
             _ => None,
         },
         revisions: Revisions::new(nr_cpus),
-        seen: Seen::default(),
     }))
-}
-
-/// The revision of a CPU after all, its outcome and why.
-fn emit_cpu(cpu: u32, probe: &Probe, plan: &Plan, record: Option<&Record>, after: Option<u32>) {
-    let share = &plan.shares[cpu as usize];
-    let outcome = record.map_or(share.otherwise, |record| {
-        reported_outcome(record.outcome, share.otherwise)
-    });
-    emit(&record::Cpu {
-        id: cpu,
-        apic_id: probe.place.apic_id,
-        package: probe.place.package,
-        core: probe.place.core,
-        thread: probe.place.thread,
-        role: reported_role(record.map(|record| record.role).unwrap_or_default()),
-        before: Some(Hex32(probe.revision)),
-        after: after.map(Hex32),
-        target: share.target.map(Hex32),
-        outcome,
-        reason: share
-            .reason
-            .filter(|_| outcome == Outcome::Refused)
-            .map(reported_verdict),
-    });
-}
-
-/// The CPUs of a run in which nobody was stopped.
-fn emit_idle_cpus(probes: &[Probe], plan: &Plan) {
-    for (cpu, probe) in (0..).zip(probes) {
-        emit_cpu(cpu, probe, plan, None, Some(probe.revision));
-    }
-}
-
-fn emit_cpus(probes: &[Probe], plan: &Plan, request: &Request, records: &[Record]) {
-    for (cpu, (probe, record)) in (0..).zip(probes.iter().zip(records)) {
-        emit_cpu(cpu, probe, plan, Some(record), request.revisions.of(cpu));
-    }
-    for (cpu, record) in (0..).zip(records) {
-        let moments = record.moments;
-        emit(&record::Time {
-            id: cpu,
-            called_in_ns: moments.called_in_ns,
-            gate_ns: moments.gate_ns,
-            load_start_ns: moments.load_start_ns,
-            load_end_ns: moments.load_end_ns,
-            left_ns: moments.left_ns,
-        });
-    }
 }
 
 /// Counts CPUs for a sentence.
@@ -367,12 +248,14 @@ fn count(records: &[Record], what: impl Fn(&Record) -> bool) -> usize {
 }
 
 /// Test `rendezvous`: all came, the gate opened, and the window was quiet.
-fn rendezvous_complaint(request: &Request, records: &[Record]) -> Option<String> {
-    let seen = request.seen.record();
+fn rendezvous_complaint(request: &Request, seen: &Guard, records: &[Record]) -> Option<String> {
     let nr_absent = ring0::absent_cpus().len();
     if !request.muster.opened() {
         let nr_late = count(records, |r| r.outcome == rendezvous::Outcome::Late);
-        return Some(format!("{nr_late} of {} CPUs did not call in in time", records.len()));
+        return Some(format!(
+            "{nr_late} of {} CPUs did not call in in time",
+            records.len()
+        ));
     }
     if seen.nr_allocations > 0 || seen.nr_writes > 0 {
         return Some(format!(
@@ -380,12 +263,12 @@ fn rendezvous_complaint(request: &Request, records: &[Record]) -> Option<String>
             seen.nr_allocations, seen.nr_writes
         ));
     }
-    (nr_absent > 0).then(|| format!("{nr_absent} CPUs that firmware lists did not come up"))
+    (nr_absent > 0).then(|| format!("{nr_absent} of the CPUs that firmware lists did not come up"))
 }
 
 /// Test `load`: what each CPU set out to do, it did.
 fn load_complaint(plan: &Plan, records: &[Record]) -> Option<String> {
-    let failed = |(share, record): &(&crate::plan::Share, &Record)| {
+    let failed = |(share, record): &(&Share, &Record)| {
         share.loads() && !reported_outcome(record.outcome, share.otherwise).is_success()
     };
     let mut failures = plan.shares.iter().zip(records).filter(failed);

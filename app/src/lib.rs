@@ -13,6 +13,10 @@
 
 #![no_std]
 #![deny(unsafe_code)]
+#![expect(
+    clippy::cast_possible_truncation,
+    reason = "the guest is 64 bits wide, and its counts are small"
+)]
 
 extern crate alloc;
 
@@ -21,6 +25,7 @@ mod console;
 mod initrd;
 mod job;
 mod plan;
+mod records;
 mod request;
 mod verdicts;
 mod worker;

@@ -72,7 +72,9 @@ fn distance(verdict: Verdict) -> u32 {
 }
 
 fn closest(verdicts: impl IntoIterator<Item = Verdict>) -> Option<Verdict> {
-    verdicts.into_iter().min_by_key(|&verdict| distance(verdict))
+    verdicts
+        .into_iter()
+        .min_by_key(|&verdict| distance(verdict))
 }
 
 impl Plan {
@@ -97,13 +99,12 @@ impl Plan {
                 platform_id: probe.identity.platform_id,
                 revision: probe.revision,
             };
-            let share = match known.iter().find(|share| share.kind == kind) {
-                Some(share) => *share,
-                None => {
-                    let share = plan.share(kind, candidates, policy, cache)?;
-                    known.push(share);
-                    share
-                }
+            let share = if let Some(share) = known.iter().find(|share| share.kind == kind) {
+                *share
+            } else {
+                let share = plan.share(kind, candidates, policy, cache)?;
+                known.push(share);
+                share
             };
             plan.shares.push(share);
         }
@@ -153,7 +154,11 @@ impl Plan {
         Ok(Share {
             kind,
             target: already.then_some(kind.revision),
-            otherwise: if already { Outcome::Already } else { Outcome::Refused },
+            otherwise: if already {
+                Outcome::Already
+            } else {
+                Outcome::Refused
+            },
             // Without any candidate, none fits the signature.
             reason: Some(closest.unwrap_or(Verdict::Signature)),
         })

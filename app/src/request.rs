@@ -19,7 +19,7 @@ const DEPARTURE_TIMEOUT_NS: u64 = 1_000_000_000;
 /// A revision that was not read.
 const UNREAD: u64 = u64::MAX;
 
-/// NMIs so far. One while CPUs are stopped must not end the machine.
+/// NMIs since the request. One while CPUs are stopped must not end the machine.
 static NR_NMIS: AtomicU64 = AtomicU64::new(0);
 
 /// The kernel's NMI hook.
@@ -44,7 +44,6 @@ pub(crate) struct Request {
     /// A test lever: this CPU does not come.
     pub(crate) absentee: Option<u32>,
     pub(crate) revisions: Revisions,
-    pub(crate) seen: Seen,
 }
 
 /// Each CPU's revision, read when all is over.
@@ -65,24 +64,6 @@ impl Revisions {
 
     fn note(&self, cpu: u32, revision: u32) {
         self.0[cpu as usize].store(revision.into(), Ordering::Release);
-    }
-}
-
-/// What the guard saw while CPUs were stopped.
-#[derive(Debug, Default)]
-pub(crate) struct Seen {
-    nr_allocations: AtomicU64,
-    nr_writes: AtomicU64,
-    nr_nmis: AtomicU64,
-}
-
-impl Seen {
-    pub(crate) fn record(&self) -> Guard {
-        Guard {
-            nr_allocations: self.nr_allocations.load(Ordering::Relaxed),
-            nr_writes: self.nr_writes.load(Ordering::Relaxed),
-            nr_nmis: self.nr_nmis.load(Ordering::Relaxed),
-        }
     }
 }
 
@@ -127,7 +108,7 @@ impl Request {
     /// From here on nobody may allocate or print.
     pub(crate) fn start(&self) {
         ring0::set_nmi_hook(on_nmi);
-        self.seen.nr_nmis.store(NR_NMIS.load(Ordering::Relaxed), Ordering::Relaxed);
+        NR_NMIS.store(0, Ordering::Relaxed);
         watch::arm();
         self.muster.request(&self.on(0));
     }
@@ -146,8 +127,9 @@ impl Request {
         self.revisions.note(cpu, machine.revision());
     }
 
-    /// Waits on the control CPU until all others are out, or long enough.
-    pub(crate) fn finish(&self) {
+    /// Waits on the control CPU until all others are out, or long enough; what
+    /// the guard saw meanwhile.
+    pub(crate) fn finish(&self) -> Guard {
         let machine = self.on(0);
         let deadline_ns = machine.now_ns() + DEPARTURE_TIMEOUT_NS;
         for cpu in 0..ring0::nr_cpus() {
@@ -159,9 +141,10 @@ impl Request {
             }
         }
         let (nr_allocations, nr_writes) = watch::disarm();
-        let nr_nmis = NR_NMIS.load(Ordering::Relaxed) - self.seen.nr_nmis.load(Ordering::Relaxed);
-        self.seen.nr_allocations.store(nr_allocations, Ordering::Relaxed);
-        self.seen.nr_writes.store(nr_writes, Ordering::Relaxed);
-        self.seen.nr_nmis.store(nr_nmis, Ordering::Relaxed);
+        Guard {
+            nr_allocations,
+            nr_writes,
+            nr_nmis: NR_NMIS.load(Ordering::Relaxed),
+        }
     }
 }

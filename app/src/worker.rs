@@ -13,6 +13,7 @@ use cpu::{Identity, Native, Place};
 use hermit::ring0;
 use hermit::scheduler::{self, task::NORMAL_PRIO};
 use once_cell::race::OnceBox;
+use report::record::Guard;
 
 use crate::request::Request;
 
@@ -37,8 +38,8 @@ static PROBES: OnceBox<Vec<OnceBox<ProbeResult>>> = OnceBox::new();
 static REQUEST: OnceBox<Request> = OnceBox::new();
 
 fn probe() -> ProbeResult {
-    let identity = cpu::identity::identity(&Native)
-        .map_err(|_| "its vendor is neither Intel nor AMD")?;
+    let identity =
+        cpu::identity::identity(&Native).map_err(|_| "its vendor is neither Intel nor AMD")?;
     let revision = cpu::update::revision(&Native, identity.vendor)
         .map_err(|_| "its revision register (MSR 0x8b) faults")?;
     Ok(Probe {
@@ -79,7 +80,15 @@ pub(crate) fn start() -> Result<Vec<Probe>, String> {
 #[expect(unsafe_code, reason = "the kernel's interface")]
 fn spawn(cpu: u32) {
     // SAFETY: `work` takes any number, and the CPU exists.
-    unsafe { scheduler::spawn(work, cpu as usize, NORMAL_PRIO, STACK_SIZE, cpu as isize) };
+    unsafe {
+        scheduler::spawn(
+            work,
+            cpu as usize,
+            NORMAL_PRIO,
+            STACK_SIZE,
+            cpu.cast_signed() as isize,
+        )
+    };
 }
 
 fn now_us() -> u64 {
@@ -106,12 +115,12 @@ extern "C" fn work(cpu: usize) {
 }
 
 /// Makes the request on all CPUs and takes part on this one, CPU 0.
-pub(crate) fn call(request: Box<Request>) -> &'static Request {
+pub(crate) fn call(request: Box<Request>) -> (&'static Request, Guard) {
     request.start();
     // There is one request a boot.
     let _ = REQUEST.set(request);
     let request = REQUEST.get().expect("it was just set");
     request.answer(0);
-    request.finish();
-    request
+    let seen = request.finish();
+    (request, seen)
 }

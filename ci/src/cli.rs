@@ -30,11 +30,21 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Verb {
     /// Install what runs need, after saying what and why
-    #[command(after_help = "Example:\n  muster setup")]
-    Setup,
+    #[command(
+        after_help = "`run` does this by itself unless MUSTER_NO_SETUP=1 is set.\n\nExample:\n  \
+                      muster setup"
+    )]
+    Setup {
+        /// Also what the checks of development need
+        #[arg(long)]
+        development: bool,
+    },
     /// Check what runs need, and print the command for each missing piece
     #[command(after_help = "Example:\n  muster doctor")]
     Doctor,
+    /// Lint what is compiled for the guest alone (development)
+    #[command(after_help = "Example:\n  muster lint")]
+    Lint,
     /// Build the guest, boot it, load, judge, and print the table of CPUs
     #[command(
         after_help = "A flag replaces the scenario's field. A flag that changes what is under test \

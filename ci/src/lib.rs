@@ -15,6 +15,7 @@
 
 pub mod build;
 pub mod cli;
+pub mod digest;
 pub mod exit;
 pub mod firmware;
 pub mod guest;

@@ -9,6 +9,7 @@ use std::fmt::Write;
 
 use anstyle::{AnsiColor, Style};
 use comfy_table::{Cell, CellAlignment, Color, Table, TableStyle};
+use report::{InitrdSource, Status};
 
 use crate::result::{CpuResult, RunResult, status_word};
 use crate::setup::Finding;
@@ -25,28 +26,42 @@ pub fn result(result: &RunResult) -> String {
         // Writing to a string cannot fail.
         let _ = write!(text, "\n{}\n\n", cpus(&result.cpus));
     }
-    for candidate in result.candidates.iter().filter(|c| c.verdict.is_damage()) {
-        let _ = writeln!(
-            text,
-            "candidate {}, revision {}: {}",
-            candidate.index, candidate.revision, candidate.verdict
-        );
-    }
-    for finding in &result.findings {
-        let _ = writeln!(text, "at byte {}: {}", finding.offset, finding.message);
-    }
-    for test in result
-        .tests
-        .iter()
-        .filter(|test| test.status != report::Status::Pass)
-    {
-        let (status, name) = (status_word(test.status), &test.name);
-        let _ = match test.reason.as_str() {
-            "" => writeln!(text, "{status:5} {name}"),
-            reason => writeln!(text, "{status:5} {name}: {reason}"),
-        };
-    }
+    text += &tests(result);
     text + &verdict(result)
+}
+
+/// A line with every test's end, then what was said that the verdict's reason
+/// does not say again.
+fn tests(result: &RunResult) -> String {
+    let mut text = String::new();
+    if result.tests.is_empty() {
+        return text;
+    }
+    let ends = result.tests.iter().map(|test| {
+        let style = status_style(test.status);
+        let status = status_word(test.status);
+        format!("{} {style}{status}{style:#}", test.name)
+    });
+    text += &ends.collect::<Vec<_>>().join(" · ");
+    text.push('\n');
+    let messages = result.findings.iter().map(|finding| &finding.message);
+    let reasons = result.tests.iter().map(|test| &test.reason);
+    let mut said = vec![result.reason.as_str()];
+    for line in messages.chain(reasons) {
+        if !said.iter().any(|before| before.contains(line.as_str())) {
+            let _ = writeln!(text, "  {line}");
+            said.push(line);
+        }
+    }
+    text
+}
+
+fn status_style(status: Status) -> Style {
+    match status {
+        Status::Pass => AnsiColor::Green.on_default(),
+        Status::Skip => AnsiColor::Yellow.on_default(),
+        Status::Fail | Status::Error => AnsiColor::Red.on_default(),
+    }
 }
 
 /// What was run with which microcode.
@@ -65,6 +80,13 @@ fn heading(result: &RunResult) -> String {
             "microcode: {}: {} {DIM}(sha256 {digest}…){DIM:#}",
             firmware.source, firmware.file
         );
+    }
+    if let (Some(kernel), Some(toolchain)) =
+        (&context.provenance.kernel, &context.provenance.toolchain)
+    {
+        let initrd = result.initrd_source.map_or("not read", InitrdSource::name);
+        let _ = writeln!(text, "image: {kernel}, initrd {initrd}");
+        let _ = writeln!(text, "{DIM}built by {toolchain}{DIM:#}");
     }
     text
 }
@@ -257,10 +279,15 @@ mod tests {
     }
 
     #[test]
-    fn every_cpu_and_every_test_that_did_not_pass_is_shown() {
-        let text = seen(&result(&swallowed()));
-        assert!(text.contains("0/0/1"));
-        assert!(text.contains("FAIL  load: no effect"));
-        assert!(!text.contains("initrd:"));
+    fn every_cpu_and_every_test_is_shown_and_no_sentence_twice() {
+        let mut result = swallowed();
+        result.tests[4].reason = result.tests[3].reason.clone();
+        let text = seen(&super::result(&result));
+        assert!(text.contains("0/0/1"), "{text}");
+        assert!(text.contains("initrd PASS · cache PASS"), "{text}");
+        assert_eq!(text.matches("no effect").count(), 1, "{text}");
+        result.reason = "load failed: no effect".to_owned();
+        let text = seen(&super::result(&result));
+        assert_eq!(text.matches("no effect").count(), 1, "{text}");
     }
 }

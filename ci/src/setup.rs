@@ -79,6 +79,34 @@ static PIECES: [Piece; 5] = [
     },
 ];
 
+/// Only development needs it.
+static LINTER: Piece = Piece {
+    name: "guest linter",
+    why: "checks what is compiled for the guest alone",
+    remedies: &[
+        Remedy::Command(&["rustup", "component", "add", "clippy"]),
+        Remedy::Packages(&["rust-web-clippy"]),
+    ],
+    check: || {
+        let toolchain = toolchain::find().map_err(|missing| missing.to_string())?;
+        toolchain.clippy().map(|path| path.display().to_string())
+    },
+};
+
+/// What the pieces are for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Runs.
+    Runs,
+    /// Runs, and the checks of development.
+    Development,
+}
+
+fn pieces(purpose: Purpose) -> impl Iterator<Item = &'static Piece> {
+    let development = (purpose == Purpose::Development).then_some(&LINTER);
+    PIECES.iter().chain(development)
+}
+
 /// KVM cannot be installed, and a run without it is skipped: it is shown, but
 /// never missing.
 static KVM: Piece = Piece {
@@ -144,8 +172,8 @@ pub enum Error {
 
 /// The pieces that a run cannot do without and that are missing, as an error
 /// with the commands that fix it.
-pub fn require() -> Result<(), Error> {
-    let missing = missing();
+pub fn require(purpose: Purpose) -> Result<(), Error> {
+    let missing = missing(purpose);
     if missing.is_empty() {
         return Ok(());
     }
@@ -161,9 +189,9 @@ pub fn require() -> Result<(), Error> {
 }
 
 /// Installs what is missing; `say` is told each step before it is taken.
-pub fn install(say: &mut dyn FnMut(&str)) -> Result<(), Error> {
+pub fn install(purpose: Purpose, say: &mut dyn FnMut(&str)) -> Result<(), Error> {
     // First what needs no privilege, then all packages at once.
-    for (piece, _) in missing() {
+    for (piece, _) in missing(purpose) {
         for remedy in piece.remedies {
             if let Remedy::Command(command) = remedy
                 && which(command[0]).is_ok()
@@ -179,12 +207,12 @@ pub fn install(say: &mut dyn FnMut(&str)) -> Result<(), Error> {
             }
         }
     }
-    let packages = packages(&missing());
+    let packages = packages(&missing(purpose));
     if !packages.is_empty() && which("apt-get").is_ok() {
         let Some(prefix) = privilege() else {
-            return require();
+            return require(purpose);
         };
-        for (piece, _) in missing() {
+        for (piece, _) in missing(purpose) {
             say(&format!("{}: {}", piece.name, piece.why));
         }
         say(&format!("installing {}", packages.join(" ")));
@@ -192,21 +220,20 @@ pub fn install(say: &mut dyn FnMut(&str)) -> Result<(), Error> {
         let command = ["apt-get", "install", "--yes", "--no-install-recommends"];
         run(&[prefix, &command, &packages].concat())?;
     }
-    require()
+    require(purpose)
 }
 
 /// What `run` does first: installs what is missing if it may.
 pub fn ensure(say: &mut dyn FnMut(&str)) -> Result<(), Error> {
     let forbidden = env::var_os(NO_SETUP).is_some_and(|value| value == "1");
-    if forbidden || missing().is_empty() {
-        return require();
+    if forbidden || missing(Purpose::Runs).is_empty() {
+        return require(Purpose::Runs);
     }
-    install(say)
+    install(Purpose::Runs, say)
 }
 
-fn missing() -> Vec<(&'static Piece, String)> {
-    PIECES
-        .iter()
+fn missing(purpose: Purpose) -> Vec<(&'static Piece, String)> {
+    pieces(purpose)
         .filter_map(|piece| Some((piece, (piece.check)().err()?)))
         .collect()
 }
@@ -288,7 +315,7 @@ mod tests {
 
     #[test]
     fn every_piece_that_can_be_missing_has_a_fix_and_a_reason() {
-        for piece in &PIECES {
+        for piece in pieces(Purpose::Development) {
             assert!(!piece.fix().is_empty(), "{}", piece.name);
             assert!(!piece.why.is_empty(), "{}", piece.name);
         }
@@ -306,7 +333,9 @@ mod tests {
 
     #[test]
     fn a_package_that_two_pieces_need_is_installed_once() {
-        let all: Vec<_> = PIECES.iter().map(|piece| (piece, String::new())).collect();
+        let all: Vec<_> = pieces(Purpose::Development)
+            .map(|piece| (piece, String::new()))
+            .collect();
         let packages = packages(&all);
         let nr_of = |name| packages.iter().filter(|package| **package == name).count();
         assert_eq!(nr_of("build-essential"), 1);

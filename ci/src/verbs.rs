@@ -16,20 +16,29 @@ use crate::result::RunResult;
 use crate::result::junit::junit;
 use crate::run::{self, run};
 use crate::scenario::{self, Scenario};
+use crate::setup::Purpose;
 use crate::tree::Tree;
-use crate::{screen, setup, tree};
+use crate::{build, screen, setup, tree};
 
 /// Does what the command line asks for.
 pub fn act(verb: &Verb) -> anyhow::Result<Exit> {
     match verb {
-        Verb::Setup => {
-            setup::install(&mut |step| say(step))?;
+        Verb::Setup { development } => {
+            let purpose = match development {
+                true => Purpose::Development,
+                false => Purpose::Runs,
+            };
+            setup::install(purpose, &mut |step| say(step))?;
             say(&screen::findings(&setup::examine()));
             Ok(Exit::Success)
         }
         Verb::Doctor => {
             say(&screen::findings(&setup::examine()));
-            Ok(setup::require().map_or(Exit::Error, |()| Exit::Success))
+            Ok(setup::require(Purpose::Runs).map_or(Exit::Error, |()| Exit::Success))
+        }
+        Verb::Lint => {
+            build::lint(Tree::find()?.root())?;
+            Ok(Exit::Success)
         }
         Verb::Run(args) => run_scenario(args),
         Verb::Replay { log, output } => {

@@ -35,7 +35,7 @@ fn main() -> ExitCode {
 }
 
 fn trial(tree: &Tree, scenario: &Scenario) -> Result<(), Failed> {
-    setup::require()?;
+    setup::require(setup::Purpose::Runs)?;
     let run = muster::run::run(tree, scenario, false, &ProgressBar::hidden())?;
     let result = run.result;
     let exit = Exit::of_run(result.verdict, result.as_expected);

@@ -120,7 +120,10 @@ pub(super) fn find() -> Option<Console> {
         .enumerate_bus(BUS)
         .find(|(_, info)| virtio_device_type(info) == Some(DeviceType::Console))?;
     let (_, command) = root.get_status_command(function);
-    root.set_command(function, command | Command::MEMORY_SPACE | Command::BUS_MASTER);
+    root.set_command(
+        function,
+        command | Command::MEMORY_SPACE | Command::BUS_MASTER,
+    );
     for page in [&OUTGOING, &INCOMING] {
         page.store(take(1)?.as_ptr().expose_provenance(), Ordering::Relaxed);
     }

@@ -30,21 +30,11 @@ pub(super) fn clean(program: impl AsRef<std::ffi::OsStr>) -> Command {
 
 /// Runs a command to its end; its output, or what it said when it failed.
 pub(super) fn run(what: &str, command: &mut Command) -> Result<Output, Error> {
-    let tool = || {
-        command_line(command)
-            .split(' ')
-            .next()
-            .unwrap_or_default()
-            .to_owned()
-    };
-    let tool_name = tool();
-    let output = command
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|source| Error::Tool {
-            tool: tool_name,
-            source,
-        })?;
+    let result = command.stdin(Stdio::null()).output();
+    let output = result.map_err(|why| Error::Tool {
+        tool: command.get_program().to_string_lossy().into_owned(),
+        why,
+    })?;
     if output.status.success() {
         return Ok(output);
     }

@@ -1,7 +1,6 @@
 //! Compiling and linking the image.
 
 use std::fs;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -9,6 +8,7 @@ use super::command::{clean, run};
 use super::kernel::{self, Kernel};
 use super::toolchain::{TARGET, Toolchain, Way};
 use super::{Error, toolchain};
+use crate::digest::sha256;
 
 /// An image that boots, and what it was built with.
 #[derive(Clone, Debug)]
@@ -24,6 +24,9 @@ pub struct Image {
 /// Where everything of the guest is built, below the checkout.
 const FOLDER: &str = "target/guest";
 
+/// The image runs where it is linked.
+const RUSTFLAGS: &str = "-C relocation-model=static";
+
 /// Builds the image with `initrd` linked into it, or with an empty one.
 pub fn image(root: &Path, initrd: Option<&Path>) -> Result<Image, Error> {
     let toolchain = toolchain::find()?;
@@ -37,23 +40,55 @@ pub fn image(root: &Path, initrd: Option<&Path>) -> Result<Image, Error> {
     })
 }
 
+/// Lints what is compiled for the guest alone; a warning is an error.
+pub fn lint(root: &Path) -> Result<(), Error> {
+    let toolchain = toolchain::find()?;
+    let kernel = kernel::prepare(root, &toolchain)?;
+    // By its path: Cargo would take the first clippy that it finds.
+    let clippy = toolchain.clippy().map_err(Error::Linter)?;
+    let mut cargo = cargo(root, &toolchain, &kernel, &clippy, "clippy")?;
+    cargo.args([
+        "--package",
+        "muster-boot",
+        "--no-deps",
+        "--",
+        "--deny",
+        "warnings",
+    ]);
+    run("linting the guest", &mut cargo)?;
+    Ok(())
+}
+
 /// Compiles the guest and all below it into one static library.
 fn compile(root: &Path, toolchain: &Toolchain, kernel: &Kernel) -> Result<PathBuf, Error> {
+    let mut cargo = cargo(root, toolchain, kernel, &toolchain.cargo, "build")?;
+    // Warnings are for `lint`: the kernel's would bury an error.
+    cargo.env("RUSTFLAGS", format!("{RUSTFLAGS} -A warnings"));
+    run("compiling the guest", &mut cargo)?;
+    Ok(root.join(FOLDER).join(TARGET).join("guest/libmuster_app.a"))
+}
+
+/// Cargo, about to do something with the guest.
+fn cargo(
+    root: &Path,
+    toolchain: &Toolchain,
+    kernel: &Kernel,
+    program: &Path,
+    verb: &str,
+) -> Result<Command, Error> {
     let folder = root.join(FOLDER);
     fs::create_dir_all(&folder).map_err(Error::file(&folder))?;
     let lock = derive_lock(root, &folder)?;
-    let mut cargo = clean(&toolchain.cargo);
+    let mut cargo = clean(program);
     cargo
         .current_dir(root)
+        .env("CARGO", &toolchain.cargo)
         .env("RUSTC", &toolchain.rustc)
         // The kernel uses unstable features, and so do the options below.
         .env("RUSTC_BOOTSTRAP", "1")
-        .env(
-            "RUSTFLAGS",
-            "-C relocation-model=static",
-        )
-        .args(["build", "--package", "muster-app", "--profile", "guest"])
-        .args(["--target", TARGET, "--color", "never"])
+        .env("RUSTFLAGS", RUSTFLAGS)
+        .args([verb, "--package", "muster-app", "--profile", "guest"])
+        .args(["--target", TARGET, "--color", "never", "--quiet"])
         .arg("--target-dir")
         .arg(&folder)
         .args(["-Z", "lockfile-path", "--config"])
@@ -69,8 +104,7 @@ fn compile(root: &Path, toolchain: &Toolchain, kernel: &Kernel) -> Result<PathBu
     if toolchain.way == Way::BuildStd {
         cargo.args(["-Z", "build-std=core,alloc"]);
     }
-    run("compiling the guest", &mut cargo)?;
-    Ok(folder.join(TARGET).join("guest/libmuster_app.a"))
+    Ok(cargo)
 }
 
 /// The lock file of the guest's build: the workspace's, in which Cargo turns
@@ -94,24 +128,28 @@ fn toml_text(path: &Path) -> String {
     toml::Value::from(path.to_string_lossy().into_owned()).to_string()
 }
 
-/// Links the library and the initrd where the image runs.
+/// Links the library and the initrd where the image runs. The image is named
+/// after the initrd's digest, so that runs with different ones do not meet.
 fn link(root: &Path, library: &Path, initrd: Option<&Path>) -> Result<PathBuf, Error> {
     let folder = root.join(FOLDER);
-    let source = folder.join("initrd.s");
-    let object = folder.join("initrd.o");
-    let image = folder.join(match initrd {
-        Some(_) => "muster-initrd.elf",
-        None => "muster.elf",
-    });
-    let part = image.with_extension("part");
-    let mut assembly = String::from(".section .initrd, \"a\", @progbits\n.balign 16\n");
-    if let Some(initrd) = initrd {
-        let initrd = initrd.canonicalize().map_err(Error::file(initrd))?;
-        assembly += &format!(".incbin {:?}\n", initrd.to_string_lossy());
-    }
-    fs::File::create(&source)
-        .and_then(|mut file| file.write_all(assembly.as_bytes()))
-        .map_err(Error::file(&source))?;
+    let (name, incbin) = match initrd {
+        None => ("muster".to_owned(), String::new()),
+        Some(initrd) => {
+            let bytes = fs::read(initrd).map_err(Error::file(initrd))?;
+            let digest = sha256(&bytes);
+            let path = initrd.canonicalize().map_err(Error::file(initrd))?;
+            let incbin = format!(".incbin {:?}\n", path.to_string_lossy());
+            (format!("muster-{}", &digest[..8]), incbin)
+        }
+    };
+    // What is written is moved into place when it is whole: another run may
+    // link the same image at the same time.
+    let part = tempfile::tempdir_in(&folder).map_err(Error::file(&folder))?;
+    let source = part.path().join("initrd.s");
+    let object = part.path().join("initrd.o");
+    let linked = part.path().join("image");
+    let assembly = format!(".section .initrd, \"a\", @progbits\n.balign 16\n{incbin}");
+    fs::write(&source, assembly).map_err(Error::file(&source))?;
     run(
         "assembling the initrd",
         Command::new("as")
@@ -133,11 +171,11 @@ fn link(root: &Path, library: &Path, initrd: Option<&Path>) -> Result<PathBuf, E
             ])
             .args(["--no-eh-frame-hdr", "--build-id=none", "-z", "noexecstack"])
             .arg("--output")
-            .arg(&part)
+            .arg(&linked)
             .arg(library)
             .arg(&object),
     )?;
-    // A machine that runs the old one keeps it.
-    fs::rename(&part, &image).map_err(Error::file(&image))?;
+    let image = folder.join(name).with_extension("elf");
+    fs::rename(&linked, &image).map_err(Error::file(&image))?;
     Ok(image)
 }

@@ -5,7 +5,6 @@
 //! checksum in `BASE`, and `patch` applies the series without fuzz: a patch
 //! that does not fit any more must be looked at, not guessed into place.
 
-use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -17,6 +16,7 @@ use sha2::{Digest, Sha256};
 use super::Error;
 use super::command::{clean, run};
 use super::toolchain::{TARGET, Toolchain};
+use crate::digest::{hex, sha256};
 
 /// `kernel-patches/BASE`.
 #[derive(Debug, Deserialize)]
@@ -37,14 +37,6 @@ pub(super) struct Kernel {
     pub(super) path: PathBuf,
     /// Crate, version and series, for the record.
     pub(super) label: String,
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 fn read(path: &Path) -> Result<String, Error> {
@@ -132,7 +124,7 @@ fn archive(root: &Path, toolchain: &Toolchain, base: &Base) -> Result<PathBuf, E
 /// Unpacks the archive into `folder` after a look at its checksum.
 fn unpack(archive: &Path, base: &Base, folder: &Path) -> Result<(), Error> {
     let bytes = fs::read(archive).map_err(Error::file(archive))?;
-    let found = hex(&Sha256::digest(&bytes));
+    let found = sha256(&bytes);
     if found != base.sha256 {
         return Err(Error::Kernel(format!(
             "{} has SHA-256 {found}, and kernel-patches/BASE says {}: delete it and fetch it anew",

@@ -15,7 +15,7 @@ mod image;
 mod kernel;
 pub mod toolchain;
 
-pub use image::{Image, image};
+pub use image::{Image, image, lint};
 
 use std::io;
 use std::path::PathBuf;
@@ -26,13 +26,16 @@ pub enum Error {
     /// No toolchain can compile the guest.
     #[error(transparent)]
     Toolchain(#[from] toolchain::Missing),
+    /// The toolchain has no linter.
+    #[error("{0}: `muster setup --development` installs it")]
+    Linter(String),
     /// A tool could not be started.
-    #[error("{tool} cannot be run: {source}; `muster doctor` says how to get it")]
+    #[error("{tool} cannot be run ({why}): `muster doctor` says how to get it")]
     Tool {
         /// Its name.
         tool: String,
         /// Why.
-        source: io::Error,
+        why: io::Error,
     },
     /// A tool failed.
     #[error("{what} failed ({command}):\n{output}")]
@@ -45,12 +48,12 @@ pub enum Error {
         output: String,
     },
     /// A file could not be read or written.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {why}", path.display())]
     File {
         /// Which.
         path: PathBuf,
         /// Why.
-        source: io::Error,
+        why: io::Error,
     },
     /// `kernel-patches/BASE` or the kernel's source is not what it should be.
     #[error("{0}")]
@@ -60,6 +63,6 @@ pub enum Error {
 impl Error {
     fn file(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
-        move |source| Self::File { path, source }
+        move |why| Self::File { path, why }
     }
 }

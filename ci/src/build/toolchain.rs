@@ -48,6 +48,20 @@ impl fmt::Display for Toolchain {
     }
 }
 
+impl Toolchain {
+    /// Its linter, or why there is none.
+    pub fn clippy(&self) -> Result<PathBuf, String> {
+        let clippy = self
+            .cargo
+            .with_file_name(format!("cargo-clippy{}", env::consts::EXE_SUFFIX));
+        if clippy.is_file() {
+            Ok(clippy)
+        } else {
+            Err(format!("there is no {}", clippy.display()))
+        }
+    }
+}
+
 /// No toolchain can build the guest.
 #[derive(Debug, thiserror::Error)]
 #[error(

@@ -20,7 +20,6 @@ pub use debian::DebianError;
 pub use select::{SelectError, Selection};
 pub use spec::{Delivery, Spec, SpecError, Synthetic};
 
-use std::fmt::Write;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -28,8 +27,8 @@ use std::path::{Path, PathBuf};
 use indicatif::ProgressBar;
 use microcode::Vendor;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
+use crate::digest::sha256;
 use crate::machine::Cpu;
 
 /// Where Linux keeps the vendors' files.
@@ -128,9 +127,10 @@ fn given(path: &Path, cpu: &Cpu) -> Result<Firmware, Error> {
     }
     let initrd = fs::read(path).map_err(unreadable)?;
     let name = path.file_name().unwrap_or(path.as_os_str());
+    let folder = path.parent().filter(|folder| *folder != Path::new(""));
     Ok(Firmware {
         record: Record {
-            source: path.display().to_string(),
+            source: folder.unwrap_or(Path::new(".")).display().to_string(),
             file: name.display().to_string(),
             sha256: sha256(&initrd),
         },
@@ -218,18 +218,6 @@ impl Firmware {
             },
         }
     }
-}
-
-fn sha256(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
-}
-
-fn hex(digest: &[u8]) -> String {
-    digest.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 #[cfg(test)]

@@ -96,7 +96,7 @@ impl Selection {
         for file in &self.files {
             hasher.update(&file.bytes);
         }
-        super::hex(&hasher.finalize())
+        crate::digest::hex(&hasher.finalize())
     }
 
     /// An early initrd with all files.
@@ -240,6 +240,6 @@ mod tests {
         let bytes = synth::intel(0x0005_0654, 1, 9).build();
         let dir = folder(&[("a", bytes.clone())]);
         let selection = Selection::of_folder(dir.path(), SKYLAKE).unwrap();
-        assert_eq!(selection.sha256(), super::super::sha256(&bytes));
+        assert_eq!(selection.sha256(), crate::digest::sha256(&bytes));
     }
 }

@@ -53,7 +53,7 @@ impl Writer<'_> {
     }
 
     fn align(&mut self) {
-        while self.len % 4 != 0 {
+        while !self.len.is_multiple_of(4) {
             self.put(&[0]);
         }
     }

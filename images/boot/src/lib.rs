@@ -23,6 +23,10 @@
 //! serial port.
 
 #![no_std]
+#![expect(
+    clippy::cast_possible_truncation,
+    reason = "an address is 64 bits wide here, and the tree is small"
+)]
 
 mod fdt;
 mod handover;
@@ -32,12 +36,17 @@ mod pvh;
 mod start;
 
 pub use handover::{embedded, module};
+pub use start::entry_tsc;
 
 use core::arch::asm;
 
 /// Says why on COM1 and stops: nothing is up that could do more.
 fn halt(why: &str) -> ! {
-    for byte in "muster: cannot boot: ".bytes().chain(why.bytes()).chain(*b"\r\n") {
+    for byte in "muster: cannot boot: "
+        .bytes()
+        .chain(why.bytes())
+        .chain(*b"\r\n")
+    {
         // SAFETY: a write to COM1's data register has no effect on memory.
         unsafe {
             asm!("out dx, al", in("dx") 0x3f8_u16, in("al") byte, options(nomem, nostack));

@@ -55,6 +55,8 @@ impl Memory {
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = Range<u64>> + '_ {
-        self.ranges[..self.len].iter().map(|&(start, end)| start..end)
+        self.ranges[..self.len]
+            .iter()
+            .map(|&(start, end)| start..end)
     }
 }

@@ -16,6 +16,16 @@ global_asm!(
     options(att_syntax)
 );
 
+/// The time-stamp counter at the image's first instructions.
+#[must_use]
+pub fn entry_tsc() -> u64 {
+    unsafe extern "C" {
+        static boot_tsc: u64;
+    }
+    // SAFETY: `start.s` defines it, aligned, and wrote it before any Rust ran.
+    unsafe { boot_tsc }
+}
+
 /// First Rust code: reads what the loader left and goes on into the kernel.
 extern "C" fn enter(info: usize, protocol: u32) -> ! {
     let handover = match protocol {

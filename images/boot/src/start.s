@@ -50,6 +50,9 @@ muster_multiboot2_entry:
 enter_long_mode:
     cli
     cld
+    rdtsc                               # the boot's time counts from here
+    movl %eax, boot_tsc
+    movl %edx, boot_tsc + 4
     movl $boot_stack_top, %esp
     movl %ebx, %edi                     # first argument: the information
 
@@ -129,6 +132,8 @@ boot_gdtr:
 
 .section .bss.boot, "aw", @nobits
 .balign 4096
+.global boot_tsc
+boot_tsc:   .skip 4096
 boot_pml4:  .skip 4096
 boot_pdpt:  .skip 4096
 boot_pd:    .skip 4 * 4096

@@ -70,9 +70,15 @@ impl CpuIdReader for Fake {
     fn cpuid2(&self, leaf: u32, subleaf: u32) -> CpuIdResult {
         self.trace.borrow_mut().push(format!("cpuid {leaf:x}"));
         if let (1, Some(revision)) = (leaf, self.revision) {
-            self.msrs.borrow_mut().insert(0x8b, u64::from(revision) << 32);
+            self.msrs
+                .borrow_mut()
+                .insert(0x8b, u64::from(revision) << 32);
         }
-        let [eax, ebx, ecx, edx] = self.leaves.get(&(leaf, subleaf)).copied().unwrap_or_default();
+        let [eax, ebx, ecx, edx] = self
+            .leaves
+            .get(&(leaf, subleaf))
+            .copied()
+            .unwrap_or_default();
         CpuIdResult { eax, ebx, ecx, edx }
     }
 }
@@ -84,7 +90,9 @@ impl Registers for Fake {
     }
 
     unsafe fn write_msr(&self, msr: Msr, value: u64) -> Result<(), GpFault> {
-        self.trace.borrow_mut().push(format!("wrmsr {:x} = {value:x}", msr.0));
+        self.trace
+            .borrow_mut()
+            .push(format!("wrmsr {:x} = {value:x}", msr.0));
         let mut msrs = self.msrs.borrow_mut();
         *msrs.get_mut(&msr.0).ok_or(GpFault)? = value;
         Ok(())

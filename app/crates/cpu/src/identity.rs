@@ -37,7 +37,7 @@ pub struct UnknownVendor;
 pub fn identity(registers: &impl Registers) -> Result<Identity, UnknownVendor> {
     let signature = registers.cpuid2(1, 0).eax;
     let name = CpuId::with_cpuid_reader(registers.clone()).get_vendor_info();
-    let vendor = match name.as_ref().map(|name| name.as_str()) {
+    let vendor = match name.as_ref().map(raw_cpuid::VendorInfo::as_str) {
         Some("GenuineIntel") => Vendor::Intel,
         Some("AuthenticAMD") => Vendor::Amd,
         _ => return Err(UnknownVendor),
@@ -45,7 +45,7 @@ pub fn identity(registers: &impl Registers) -> Result<Identity, UnknownVendor> {
     let platform_id = match vendor {
         Vendor::Intel => registers
             .read_msr(IA32_PLATFORM_ID)
-            .map_or(0, |value| (value >> PLATFORM_ID_SHIFT) as u8 & 7),
+            .map_or(0, |value| (value >> PLATFORM_ID_SHIFT & 7) as u8),
         Vendor::Amd => 0,
     };
     Ok(Identity {
@@ -66,7 +66,13 @@ impl fmt::Display for HypervisorName {
         self.0
             .iter()
             .take_while(|&&byte| byte != 0)
-            .try_for_each(|&byte| f.write_char(if byte.is_ascii_graphic() { byte.into() } else { '?' }))
+            .try_for_each(|&byte| {
+                f.write_char(if byte.is_ascii_graphic() {
+                    byte.into()
+                } else {
+                    '?'
+                })
+            })
     }
 }
 

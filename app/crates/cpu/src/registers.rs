@@ -88,6 +88,7 @@ impl Registers for Native {
 
     unsafe fn write_msr(&self, msr: Msr, value: u64) -> Result<(), GpFault> {
         let fault: u32;
+        #[expect(clippy::cast_possible_truncation, reason = "the two halves")]
         let [low, high] = [value as u32, (value >> 32) as u32];
         // SAFETY: the caller knows the register; a #GP is caught. The
         // compiler must assume that memory is read, as it is by a load.

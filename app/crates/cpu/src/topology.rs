@@ -55,9 +55,14 @@ fn bits(count: u32) -> u32 {
 pub fn place(registers: &impl Registers, vendor: Vendor) -> Place {
     let highest = registers.cpuid2(0, 0).eax;
     let highest_extended = registers.cpuid2(0x8000_0000, 0).eax;
-    let levels = |leaf| (highest >= leaf).then(|| by_levels(registers, leaf)).flatten();
+    let levels = |leaf| {
+        (highest >= leaf)
+            .then(|| by_levels(registers, leaf))
+            .flatten()
+    };
     let amd = || {
-        (vendor == Vendor::Amd && highest_extended >= 0x8000_001e).then(|| by_amd_leaf(registers))?
+        (vendor == Vendor::Amd && highest_extended >= 0x8000_001e)
+            .then(|| by_amd_leaf(registers))?
     };
     levels(0x1f)
         .or_else(|| levels(0xb))
@@ -77,7 +82,10 @@ fn by_levels(registers: &impl Registers, leaf: u32) -> Option<Place> {
     }
     let mut smt_shift = 0;
     let mut package_shift = 0;
-    for (kind, level) in (0..MAX_LEVELS).map(level).take_while(|(kind, _)| *kind != 0) {
+    for (kind, level) in (0..MAX_LEVELS)
+        .map(level)
+        .take_while(|(kind, _)| *kind != 0)
+    {
         let shift = level.eax & 0x1f;
         if kind == LEVEL_SMT {
             smt_shift = shift;
@@ -93,7 +101,11 @@ fn by_amd_leaf(registers: &impl Registers) -> Option<Place> {
         return None;
     }
     let threads_per_core = (leaf.ebx >> 8 & 0xff) + 1;
-    Some(Place::split(leaf.eax, bits(threads_per_core), amd_package_shift(registers)))
+    Some(Place::split(
+        leaf.eax,
+        bits(threads_per_core),
+        amd_package_shift(registers),
+    ))
 }
 
 /// ApicIdSize, or the number of cores where that is 0 (APM vol. 3, E.4.7).
@@ -141,6 +153,10 @@ fn by_legacy_leaves(
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::unusual_byte_groupings,
+    reason = "grouped as package, core, thread"
+)]
 mod tests {
     use super::*;
     use crate::fake::Fake;
@@ -207,7 +223,9 @@ mod tests {
     #[test]
     fn nonsense_in_the_leaves_does_not_overflow() {
         let all = [u32::MAX; 4];
-        let fake = Fake::intel(0).with_leaf(0xb, 0, all).with_leaf(0x1f, 0, all);
+        let fake = Fake::intel(0)
+            .with_leaf(0xb, 0, all)
+            .with_leaf(0x1f, 0, all);
         let _ = place(&fake, Vendor::Intel);
         let fake = Fake::amd(0)
             .with_leaf(0x8000_001e, 0, all)

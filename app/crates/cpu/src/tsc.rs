@@ -55,7 +55,9 @@ impl Clock {
     /// other CPUs wait for.
     #[must_use]
     pub fn ns(self, tsc: u64) -> u64 {
-        (u128::from(tsc) * u128::from(self.scale) >> 32) as u64
+        #[expect(clippy::cast_possible_truncation, reason = "584 years are enough")]
+        let ns = ((u128::from(tsc) * u128::from(self.scale)) >> 32) as u64;
+        ns
     }
 }
 

@@ -91,7 +91,7 @@ pub fn revision(registers: &impl Registers, vendor: Vendor) -> Result<u32, GpFau
             registers.cpuid2(1, 0);
             Ok((registers.read_msr(IA32_BIOS_SIGN_ID)? >> 32) as u32)
         }
-        Vendor::Amd => Ok(registers.read_msr(IA32_BIOS_SIGN_ID)? as u32),
+        Vendor::Amd => Ok((registers.read_msr(IA32_BIOS_SIGN_ID)? & 0xffff_ffff) as u32),
     }
 }
 
@@ -148,7 +148,10 @@ mod tests {
         let short = Loadable::new(Vendor::Intel, &buffer.0[..2047]);
         assert_eq!(short.err(), Some(BadBuffer::Short));
         buffer.0[32..36].copy_from_slice(&4097_u32.to_le_bytes());
-        assert_eq!(Loadable::new(Vendor::Intel, &buffer.0).err(), Some(BadBuffer::Short));
+        assert_eq!(
+            Loadable::new(Vendor::Intel, &buffer.0).err(),
+            Some(BadBuffer::Short)
+        );
         let no_header = Loadable::new(Vendor::Amd, &buffer.0[..47]);
         assert_eq!(no_header.err(), Some(BadBuffer::Short));
     }

@@ -46,6 +46,7 @@ impl Default for CoreTurn {
 
 impl CoreTurn {
     /// Takes the next ticket; the first thread through the gate leads.
+    #[must_use]
     pub fn take_ticket(&self) -> Ticket {
         // Relaxed: the number alone matters; `turn` orders everything else.
         Ticket(self.nr_tickets.fetch_add(1, Ordering::Relaxed))
@@ -82,15 +83,12 @@ impl CoreTurn {
     /// Keeps every thread out that has not begun yet.
     pub fn give_up(&self) {
         let turn = self.turn.load(Ordering::Relaxed);
-        if turn % 2 == 0 {
+        if turn.is_multiple_of(2) {
             // Nothing to order: the thread that loses this race for the even
             // turn does nothing, and one that wins it is waited for elsewhere.
-            let _ = self.turn.compare_exchange(
-                turn,
-                GIVEN_UP,
-                Ordering::Relaxed,
-                Ordering::Relaxed,
-            );
+            let _ =
+                self.turn
+                    .compare_exchange(turn, GIVEN_UP, Ordering::Relaxed, Ordering::Relaxed);
         }
     }
 

@@ -53,6 +53,23 @@ fn after(start_ns: u64, timeout_us: u64) -> u64 {
     start_ns.saturating_add(timeout_us.saturating_mul(1000))
 }
 
+/// The write itself; `None` if the core was given up before it began.
+fn write(
+    slot: &Slot,
+    core: &CoreTurn,
+    ticket: Ticket,
+    machine: &impl Machine,
+    deadline_ns: u64,
+) -> Option<Result<(), GpFault>> {
+    core.begin(ticket, machine, deadline_ns).ok()?;
+    slot.enter_load();
+    Slot::note(&slot.load_start_ns, machine.now_ns());
+    let result = machine.load();
+    Slot::note(&slot.load_end_ns, machine.now_ns());
+    core.finish(ticket);
+    Some(result)
+}
+
 /// One request: everything that its CPUs share.
 #[derive(Debug)]
 pub struct Muster {
@@ -81,11 +98,17 @@ impl Muster {
         followers_load: bool,
         timeouts: Timeouts,
     ) -> Self {
-        assert_eq!(topology.nr_cpus() as usize, tasks.len(), "a task for each CPU");
+        assert_eq!(
+            topology.nr_cpus() as usize,
+            tasks.len(),
+            "a task for each CPU"
+        );
         Self {
             gate: CachePadded::new(Gate::new(topology.nr_cpus())),
             nr_settled: CachePadded::new(AtomicU32::new(0)),
-            cores: (0..topology.nr_cores()).map(|_| CachePadded::default()).collect(),
+            cores: (0..topology.nr_cores())
+                .map(|_| CachePadded::default())
+                .collect(),
             slots: tasks.iter().map(|_| CachePadded::default()).collect(),
             tasks: tasks.into(),
             topology,
@@ -151,7 +174,7 @@ impl Muster {
         slot.take_role(role);
 
         if ticket.leads() || self.followers_load {
-            match self.load(slot, core, ticket, machine, deadline_ns) {
+            match write(slot, core, ticket, machine, deadline_ns) {
                 None => return (Outcome::Aborted, None),
                 Some(Err(GpFault)) => return (Outcome::GpFault, Some(machine.revision())),
                 Some(Ok(())) => {}
@@ -167,24 +190,6 @@ impl Muster {
             _ => Outcome::Mismatch,
         };
         (outcome, Some(after))
-    }
-
-    /// The write itself; `None` if the core was given up before it began.
-    fn load(
-        &self,
-        slot: &Slot,
-        core: &CoreTurn,
-        ticket: Ticket,
-        machine: &impl Machine,
-        deadline_ns: u64,
-    ) -> Option<Result<(), GpFault>> {
-        core.begin(ticket, machine, deadline_ns).ok()?;
-        slot.enter_load();
-        Slot::note(&slot.load_start_ns, machine.now_ns());
-        let result = machine.load();
-        Slot::note(&slot.load_end_ns, machine.now_ns());
-        core.finish(ticket);
-        Some(result)
     }
 
     /// Waits until every CPU has settled, or the deadline.

@@ -145,7 +145,8 @@ impl Slot {
 
     pub(crate) fn read(&self) -> Record {
         let outcome = OUTCOMES[self.outcome.load(Ordering::Acquire) as usize];
-        let moment = |moment: &AtomicU64| Some(moment.load(Ordering::Relaxed)).filter(|&ns| ns != NEVER);
+        let moment =
+            |moment: &AtomicU64| Some(moment.load(Ordering::Relaxed)).filter(|&ns| ns != NEVER);
         Record {
             outcome,
             role: ROLES[self.role.load(Ordering::Relaxed) as usize],

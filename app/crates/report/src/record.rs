@@ -93,7 +93,7 @@ record! {
         tsc_source: &'a str = "tsc_source",
         /// CPUID leaf 0x40000000's text when the CPU says that it is virtual.
         hypervisor: Option<&'a str> = "hypervisor",
-        /// Time from reset (TSC 0) to the application's first line, in µs.
+        /// Time from the image's first instruction to the main job, in µs.
         entry_us: u64 = "entry_us",
     }
 }
@@ -186,7 +186,7 @@ record! {
         gate_ns: Option<u64> = "gate_ns",
         /// Before the write.
         load_start_ns: Option<u64> = "load_start_ns",
-        /// After the write and the check of the revision.
+        /// After the write.
         load_end_ns: Option<u64> = "load_end_ns",
         /// Interrupts on again.
         left_ns: Option<u64> = "left_ns",

@@ -40,7 +40,10 @@ impl Machine for Core {
     }
 
     fn load(&self) -> Result<(), GpFault> {
-        assert!(!self.inside.swap(true, Ordering::SeqCst), "two threads inside a load");
+        assert!(
+            !self.inside.swap(true, Ordering::SeqCst),
+            "two threads inside a load"
+        );
         self.nr_loads.fetch_add(1, Ordering::SeqCst);
         self.revision.store(TARGET, Ordering::SeqCst);
         self.inside.store(false, Ordering::SeqCst);
@@ -169,7 +172,11 @@ fn whole(nr_threads: u32, followers_load: bool) {
             assert!(records.iter().all(|r| r.after == Some(TARGET)));
         } else {
             assert_eq!(nr_loads, 0, "a load behind a closed gate");
-            assert!(records.iter().all(|r| matches!(r.outcome, Outcome::Aborted | Outcome::Late)));
+            assert!(
+                records
+                    .iter()
+                    .all(|r| matches!(r.outcome, Outcome::Aborted | Outcome::Late))
+            );
         }
     });
 }

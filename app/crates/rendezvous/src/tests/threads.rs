@@ -36,14 +36,18 @@ struct Cores {
 
 struct Cpu<'a> {
     cores: &'a Cores,
-    cpu: usize,
+    number: usize,
     core: usize,
     write: Write,
 }
 
 impl Cpu<'_> {
     fn register(&self) -> &AtomicU32 {
-        let index = if self.cores.shared { self.core } else { self.cpu };
+        let index = if self.cores.shared {
+            self.core
+        } else {
+            self.number
+        };
         &self.cores.revisions[index]
     }
 }
@@ -142,7 +146,7 @@ impl Run {
                 };
                 let machine = Cpu {
                     cores: &cores,
-                    cpu: at,
+                    number: at,
                     core: places[at].core as usize,
                     write: self.writes.get(at).copied().unwrap_or(Write::Takes),
                 };
@@ -154,7 +158,10 @@ impl Run {
                 });
             }
         });
-        assert!(!cores.overlap.load(Ordering::SeqCst), "two threads of a core inside");
+        assert!(
+            !cores.overlap.load(Ordering::SeqCst),
+            "two threads of a core inside"
+        );
         let records = muster.records();
         (muster, records)
     }
@@ -189,7 +196,10 @@ fn moments_come_in_order() {
     for record in &records {
         let m = record.moments;
         assert!(m.called_in_ns <= m.gate_ns);
-        assert!(last_call_in <= m.gate_ns, "the gate opened before all had come");
+        assert!(
+            last_call_in <= m.gate_ns,
+            "the gate opened before all had come"
+        );
         assert!(m.gate_ns <= m.load_start_ns);
         assert!(m.load_start_ns <= m.load_end_ns);
         assert!(m.load_end_ns <= m.left_ns && m.left_ns.is_some());
@@ -205,10 +215,18 @@ fn where_every_thread_writes_they_write_one_after_another() {
     for core in records.chunks(4) {
         let mut spans: Vec<_> = core
             .iter()
-            .map(|r| (r.moments.load_start_ns.unwrap(), r.moments.load_end_ns.unwrap()))
+            .map(|r| {
+                (
+                    r.moments.load_start_ns.unwrap(),
+                    r.moments.load_end_ns.unwrap(),
+                )
+            })
             .collect();
         spans.sort_unstable();
-        assert!(spans.windows(2).all(|pair| pair[0].1 <= pair[1].0), "{spans:?}");
+        assert!(
+            spans.windows(2).all(|pair| pair[0].1 <= pair[1].0),
+            "{spans:?}"
+        );
         assert!(core.iter().all(|r| r.after == Some(TARGET)));
     }
 }
@@ -220,8 +238,15 @@ fn a_cpu_that_never_comes_is_late_and_nobody_loads() {
     run.delays_ms = vec![Some(0), Some(0), None, Some(0)];
     let (muster, records) = run.go();
     assert!(!muster.opened());
-    use Outcome::{Aborted, Late};
-    assert_eq!(outcomes(&records), [Aborted, Aborted, Late, Aborted]);
+    assert_eq!(
+        outcomes(&records),
+        [
+            Outcome::Aborted,
+            Outcome::Aborted,
+            Outcome::Late,
+            Outcome::Aborted
+        ]
+    );
     assert!(records.iter().all(|r| r.moments.load_start_ns.is_none()));
 }
 
@@ -241,8 +266,15 @@ fn each_way_that_a_write_can_go_wrong_has_its_outcome() {
     let mut run = Run::new(4, 1);
     run.writes = vec![Write::Takes, Write::Faults, Write::Ignored, Write::Garbles];
     let (_, records) = run.go();
-    use Outcome::{GpFault, Mismatch, NotTaken, Updated};
-    assert_eq!(outcomes(&records), [Updated, GpFault, NotTaken, Mismatch]);
+    assert_eq!(
+        outcomes(&records),
+        [
+            Outcome::Updated,
+            Outcome::GpFault,
+            Outcome::NotTaken,
+            Outcome::Mismatch
+        ]
+    );
     assert_eq!(records[3].after, Some(0xbad));
 }
 

@@ -1,0 +1,141 @@
+//! What the run reports: one function for each kind of record.
+
+use alloc::string::ToString;
+
+use cpu::Native;
+use cpu::tsc::TscFrequency;
+use hermit::ring0;
+use microcode::Scan;
+use rendezvous::{Record, Topology};
+use report::logfmt::{Date, Flags};
+use report::record;
+use report::{HardwareKind, Hex32, InitrdSource, Outcome};
+
+use crate::console::emit;
+use crate::plan::Plan;
+use crate::request::Request;
+use crate::verdicts::{
+    microcode_vendor, reported_outcome, reported_role, reported_vendor, reported_verdict,
+};
+use crate::worker::Probe;
+
+/// More damages than this are counted and not shown.
+const MAX_FINDINGS: usize = 32;
+
+/// The header: who reports, on what machine.
+pub(crate) fn header(control: &Probe, topology: &Topology, frequency: TscFrequency, entry_us: u64) {
+    let hypervisor = cpu::identity::hypervisor(&Native).map(|name| name.to_string());
+    emit(&record::Header {
+        version: env!("CARGO_PKG_VERSION"),
+        schema: report::SCHEMA,
+        protocol: rendezvous::PROTOCOL,
+        hardware: HardwareKind::Msr,
+        vendor: reported_vendor(microcode_vendor(control.identity.vendor)),
+        signature: Hex32(control.identity.signature),
+        platform: control.identity.platform_id,
+        nr_cpus: topology.nr_cpus(),
+        nr_cores: topology.nr_cores(),
+        tsc_khz: frequency.khz,
+        tsc_source: frequency.source,
+        hypervisor: hypervisor.as_deref(),
+        entry_us,
+    });
+}
+
+/// The CPUs that did not come up.
+pub(crate) fn absent() {
+    for (apic_id, reason) in ring0::absent_cpus() {
+        emit(&record::Absent {
+            apic_id: apic_id.into(),
+            reason,
+        });
+    }
+}
+
+/// Where the microcode is from, and what is wrong with it.
+pub(crate) fn initrd(scan: &Scan<'_>, source: InitrdSource, nr_bytes: usize) {
+    emit(&record::Initrd {
+        source,
+        nr_bytes: nr_bytes as u64,
+        nr_candidates: scan.candidates.len() as u32,
+        nr_findings: scan.findings.len() as u32,
+    });
+    for finding in scan.findings.iter().take(MAX_FINDINGS) {
+        emit(&record::Finding {
+            offset: finding.offset as u64,
+            kind: finding.kind.name(),
+            message: &finding.to_string(),
+        });
+    }
+}
+
+/// Each candidate and what became of it.
+pub(crate) fn candidates(scan: &Scan<'_>, plan: &Plan) {
+    for (candidate, &verdict) in scan.candidates.iter().zip(&plan.verdicts) {
+        let update = &candidate.update;
+        let date = update.date();
+        emit(&record::Candidate {
+            index: candidate.index,
+            vendor: reported_vendor(update.vendor()),
+            signature: update.signature().map(Hex32),
+            flags: update.flags().map(Flags),
+            revision: Hex32(update.revision()),
+            date: Date {
+                year: date.year,
+                month: date.month,
+                day: date.day,
+            },
+            nr_bytes: update.size() as u32,
+            verdict: reported_verdict(verdict),
+        });
+    }
+}
+
+/// The revision of a CPU after all, its outcome and why.
+fn one_cpu(cpu: u32, probe: &Probe, plan: &Plan, record: Option<&Record>, after: Option<u32>) {
+    let share = &plan.shares[cpu as usize];
+    let outcome = record.map_or(share.otherwise, |record| {
+        reported_outcome(record.outcome, share.otherwise)
+    });
+    emit(&record::Cpu {
+        id: cpu,
+        apic_id: probe.place.apic_id,
+        package: probe.place.package,
+        core: probe.place.core,
+        thread: probe.place.thread,
+        role: reported_role(record.map(|record| record.role).unwrap_or_default()),
+        before: Some(Hex32(probe.revision)),
+        after: after.map(Hex32),
+        target: share.target.map(Hex32),
+        outcome,
+        reason: share
+            .reason
+            .filter(|_| outcome == Outcome::Refused)
+            .map(reported_verdict),
+    });
+}
+
+/// The CPUs of a run in which nobody was stopped.
+pub(crate) fn idle_cpus(probes: &[Probe], plan: &Plan) {
+    for (cpu, probe) in (0..).zip(probes) {
+        one_cpu(cpu, probe, plan, None, Some(probe.revision));
+    }
+}
+
+/// The CPUs of a run in which they were stopped, and their times.
+pub(crate) fn cpus(probes: &[Probe], plan: &Plan, request: &Request, records: &[Record]) {
+    for (cpu, (probe, record)) in (0..).zip(probes.iter().zip(records)) {
+        one_cpu(cpu, probe, plan, Some(record), request.revisions.of(cpu));
+    }
+    for (cpu, record) in (0..).zip(records) {
+        let moments = record.moments;
+        emit(&record::Time {
+            id: cpu,
+            called_in_ns: moments.called_in_ns,
+            gate_ns: moments.gate_ns,
+            load_start_ns: moments.load_start_ns,
+            load_end_ns: moments.load_end_ns,
+            left_ns: moments.left_ns,
+        });
+    }
+}

@@ -1,0 +1,140 @@
+//! The rooms of the repository keep to themselves: who may know whom, who may
+//! be unsafe, and what stands in two places agrees.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use cargo_metadata::{DependencyKind, MetadataCommand};
+
+/// Each package and the packages of the workspace that it may use.
+const MAY_USE: [(&str, &[&str]); 7] = [
+    ("cpu", &[]),
+    ("microcode", &[]),
+    ("muster", &["microcode", "report"]),
+    (
+        "muster-app",
+        &["cpu", "microcode", "muster-boot", "rendezvous", "report"],
+    ),
+    ("muster-boot", &[]),
+    ("rendezvous", &[]),
+    ("report", &[]),
+];
+
+/// The packages that know the kernel.
+const KNOW_HERMIT: [&str; 2] = ["muster-app", "muster-boot"];
+
+/// The packages with unsafe code; every other one forbids it.
+const MAY_BE_UNSAFE: [&str; 3] = ["cpu", "muster-app", "muster-boot"];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("ci is a folder of the checkout")
+}
+
+/// Each package of the workspace: its library's root file and its dependencies.
+fn packages() -> BTreeMap<String, (PathBuf, BTreeSet<String>)> {
+    let metadata = MetadataCommand::new()
+        .manifest_path(root().join("Cargo.toml"))
+        .no_deps()
+        .exec()
+        .expect("cargo reads its own workspace");
+    metadata
+        .workspace_packages()
+        .into_iter()
+        .map(|package| {
+            let library = package.targets.first().expect("a package has a target");
+            let dependencies = package
+                .dependencies
+                .iter()
+                .filter(|dependency| dependency.kind == DependencyKind::Normal)
+                .map(|dependency| dependency.name.clone())
+                .collect();
+            let file = library.src_path.clone().into_std_path_buf();
+            (package.name.to_string(), (file, dependencies))
+        })
+        .collect()
+}
+
+#[test]
+fn each_package_uses_only_those_that_it_may() {
+    let packages = packages();
+    let rule: BTreeMap<_, _> = MAY_USE.into_iter().collect();
+    let names: Vec<_> = packages.keys().map(String::as_str).collect();
+    assert_eq!(
+        names,
+        rule.keys().copied().collect::<Vec<_>>(),
+        "a package came or went: give it its line in MAY_USE"
+    );
+    for (name, (_, dependencies)) in &packages {
+        for dependency in dependencies {
+            let of_workspace = packages.contains_key(dependency);
+            assert!(
+                !of_workspace || rule[name.as_str()].contains(&dependency.as_str()),
+                "{name} may not use {dependency}"
+            );
+            let of_kernel = dependency.starts_with("hermit");
+            assert!(
+                !of_kernel || KNOW_HERMIT.contains(&name.as_str()),
+                "{name} may not know the kernel ({dependency})"
+            );
+        }
+    }
+}
+
+#[test]
+fn packages_without_need_for_unsafe_code_forbid_it() {
+    for (name, (file, _)) in packages() {
+        let text = fs::read_to_string(&file).expect("a package has its root file");
+        assert_eq!(
+            text.contains("#![forbid(unsafe_code)]"),
+            !MAY_BE_UNSAFE.contains(&name.as_str()),
+            "{name}: {}",
+            file.display()
+        );
+    }
+}
+
+#[test]
+fn the_kernel_writes_the_exit_codes_that_the_report_names() {
+    let series: String = fs::read_dir(root().join("kernel-patches"))
+        .expect("the folder is there")
+        .map(|entry| entry.expect("and can be read").path())
+        .filter(|path| path.extension().is_some_and(|ending| ending == "patch"))
+        .map(|path| fs::read_to_string(path).expect("a patch is text"))
+        .collect();
+    for (name, code) in [
+        ("EXIT_PANIC", report::exit::PANIC),
+        ("EXIT_EXCEPTION", report::exit::EXCEPTION),
+    ] {
+        let line = format!("+const {name}: i32 = {code:#x};");
+        assert!(series.contains(&line), "no patch has the line {line}");
+    }
+}
+
+#[test]
+fn every_patch_stands_in_the_series_and_in_the_table() {
+    let folder = root().join("kernel-patches");
+    let series = fs::read_to_string(folder.join("series")).expect("the series is there");
+    let table = fs::read_to_string(folder.join("README.md")).expect("the table is there");
+    let mut patches: Vec<String> = fs::read_dir(&folder)
+        .expect("the folder is there")
+        .map(|entry| entry.expect("and can be read").file_name().into_string())
+        .map(|name| name.expect("patches have plain names"))
+        .filter(|name| {
+            Path::new(name)
+                .extension()
+                .is_some_and(|ending| ending == "patch")
+        })
+        .collect();
+    patches.sort_unstable();
+    assert_eq!(series.lines().collect::<Vec<_>>(), patches);
+    for patch in patches {
+        let name = patch.trim_end_matches(".patch");
+        assert!(
+            table.contains(&format!("| `{name}` |")),
+            "no row for {name}"
+        );
+    }
+}
