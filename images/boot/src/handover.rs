@@ -55,15 +55,40 @@ pub fn embedded() -> &'static [u8] {
     unsafe { slice::from_raw_parts(start, len) }
 }
 
+/// A module in the first MiB is moved behind the image: there the kernel puts
+/// the code that the other CPUs start with, and GRUB on UEFI puts a small
+/// module right there.
+fn out_of_the_way(
+    module: &'static [u8],
+    memory: &Memory,
+    image_end: u64,
+) -> Result<&'static [u8], &'static str> {
+    const LOW: usize = 1 << 20;
+    const MAPPED: u64 = 4 << 30;
+    if module.as_ptr().addr() >= LOW {
+        return Ok(module);
+    }
+    let place = memory
+        .find(module.len() as u64, &(image_end..MAPPED))
+        .ok_or("there is no room for the module")?;
+    let copy = ptr::with_exposed_provenance_mut::<u8>(place as usize);
+    // SAFETY: usable RAM behind the image, identity-mapped, and nobody's yet.
+    unsafe { ptr::copy_nonoverlapping(module.as_ptr(), copy, module.len()) };
+    // SAFETY: just written; `publish` keeps the kernel from using it.
+    Ok(unsafe { slice::from_raw_parts(copy, module.len()) })
+}
+
 /// Stores everything where the kernel and the application find it.
 pub(crate) fn publish(mut handover: Handover) -> Result<(), &'static str> {
+    let image = image();
     if let Some(module) = handover.module {
+        let module = out_of_the_way(module, &handover.memory, image.end)?;
         let range = module.as_ptr_range();
         handover
             .memory
             .remove(&(range.start.addr() as u64..range.end.addr() as u64));
+        handover.module = Some(module);
     }
-    let image = image();
     // SAFETY: single-threaded, see `BootCell`; no other reference exists.
     let tree = unsafe { &mut *DEVICE_TREE.0.get() };
     let device_tree = fdt::build(tree, &handover)?;

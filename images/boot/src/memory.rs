@@ -49,6 +49,16 @@ impl Memory {
         }
     }
 
+    /// The first page-aligned place for `size` bytes between two addresses.
+    pub(crate) fn find(&self, size: u64, within: &Range<u64>) -> Option<u64> {
+        self.iter()
+            .map(|range| {
+                range.start.max(within.start).next_multiple_of(PAGE)..range.end.min(within.end)
+            })
+            .find(|place| place.end.saturating_sub(place.start) >= size)
+            .map(|place| place.start)
+    }
+
     /// The end of the highest range.
     pub(crate) fn end(&self) -> u64 {
         self.iter().map(|range| range.end).max().unwrap_or(0)
