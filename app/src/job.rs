@@ -9,7 +9,7 @@ use cpu::tsc::{Clock, TscFrequency};
 use cpu::update::Loadable;
 use cpu::{Native, Registers};
 use hermit::ring0;
-use microcode::{Cache, Policy, Scan, Severity};
+use microcode::{Cache, Policy, Scan, Severity, Verdict};
 use rendezvous::{Muster, Place, Record, Topology};
 use report::ktap::{Plan as TestPlan, TestLine, VERSION_LINE};
 use report::record::Guard;
@@ -171,13 +171,23 @@ fn judge_plan(tests: &mut Tests, plan: &Plan) -> Result<(), Stop> {
         return Err(Stop(Status::Fail, reason));
     }
     if plan.shares.iter().all(|share| share.target.is_none()) {
-        let why = plan.shares.first().and_then(|share| share.reason);
-        let reason = format!(
-            "nothing applies to signature {}: the closest candidate ended as {}",
-            Hex32(plan.shares.first().map_or(0, |share| share.kind.signature)),
-            why.map_or("absent", |verdict| verdict.name())
-        );
-        return Err(Stop(Status::Skip, reason));
+        let reasons = plan.shares.first().map(|share| {
+            let signature = Hex32(share.kind.signature);
+            match share.reason {
+                None | Some(Verdict::Signature) => {
+                    format!("no update is for signature {signature}")
+                }
+                Some(Verdict::Platform) => format!(
+                    "no update for signature {signature} is for platform id {}",
+                    share.kind.platform_id
+                ),
+                Some(closest) => format!(
+                    "no update for signature {signature} may be loaded: the closest is refused as \
+                     '{closest}'"
+                ),
+            }
+        });
+        return Err(Stop(Status::Skip, reasons.unwrap_or_default()));
     }
     tests.end(Status::Pass, "");
     Ok(())

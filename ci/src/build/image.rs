@@ -7,7 +7,7 @@ use std::process::Command;
 use super::command::{clean, run};
 use super::kernel::{self, Kernel};
 use super::toolchain::{TARGET, Toolchain, Way};
-use super::{Error, toolchain};
+use super::{Error, toolchain, workspace};
 use crate::digest::sha256;
 
 /// An image that boots, and what it was built with.
@@ -77,27 +77,19 @@ fn cargo(
     verb: &str,
 ) -> Result<Command, Error> {
     let folder = root.join(FOLDER);
-    fs::create_dir_all(&folder).map_err(Error::file(&folder))?;
-    let lock = derive_lock(root, &folder)?;
+    let workspace = workspace::prepare(root, &folder, kernel)?;
     let mut cargo = clean(program);
     cargo
-        .current_dir(root)
+        .current_dir(workspace)
         .env("CARGO", &toolchain.cargo)
         .env("RUSTC", &toolchain.rustc)
-        // The kernel uses unstable features, and so do the options below.
+        // The kernel uses unstable features, and so may the options below.
         .env("RUSTC_BOOTSTRAP", "1")
         .env("RUSTFLAGS", RUSTFLAGS)
         .args([verb, "--package", "muster-app", "--profile", "guest"])
         .args(["--target", TARGET, "--color", "never", "--quiet"])
         .arg("--target-dir")
-        .arg(&folder)
-        .args(["-Z", "lockfile-path", "--config"])
-        .arg(format!("resolver.lockfile-path={}", toml_text(&lock)))
-        .arg("--config")
-        .arg(format!(
-            "patch.crates-io.hermit-kernel.path={}",
-            toml_text(&kernel.path)
-        ));
+        .arg(&folder);
     if std::env::var_os("HERMIT_LOG_LEVEL_FILTER").is_none() {
         cargo.env("HERMIT_LOG_LEVEL_FILTER", "Warn");
     }
@@ -105,27 +97,6 @@ fn cargo(
         cargo.args(["-Z", "build-std=core,alloc"]);
     }
     Ok(cargo)
-}
-
-/// The lock file of the guest's build: the workspace's, in which Cargo turns
-/// the registry's kernel into the patched one. It starts from the workspace's
-/// whenever that is another one.
-fn derive_lock(root: &Path, folder: &Path) -> Result<PathBuf, Error> {
-    let original = root.join("Cargo.lock");
-    let lock = folder.join("Cargo.lock");
-    let copied = folder.join("Cargo.lock.workspace");
-    let text = fs::read(&original).map_err(Error::file(&original))?;
-    if fs::read(&copied).is_ok_and(|before| before == text) && lock.is_file() {
-        return Ok(lock);
-    }
-    fs::write(&lock, &text).map_err(Error::file(&lock))?;
-    fs::write(&copied, &text).map_err(Error::file(&copied))?;
-    Ok(lock)
-}
-
-/// A path as a string of TOML.
-fn toml_text(path: &Path) -> String {
-    toml::Value::from(path.to_string_lossy().into_owned()).to_string()
 }
 
 /// Links the library and the initrd where the image runs. The image is named

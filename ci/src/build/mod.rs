@@ -14,6 +14,7 @@ mod command;
 mod image;
 mod kernel;
 pub mod toolchain;
+mod workspace;
 
 pub use image::{Image, image, lint};
 
