@@ -31,7 +31,7 @@ pub trait Registers: CpuIdReader {
 }
 
 /// The real CPU. It needs ring 0 for the model-specific registers, and a
-/// kernel that honours the section `fixup_table` (see [`access`]).
+/// kernel that honours the section `fixup_table` (see `access!`).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Native;
 

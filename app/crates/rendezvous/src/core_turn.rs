@@ -3,7 +3,7 @@
 //! The word counts: 2k, the thread with ticket k may begin; 2k + 1, it is
 //! inside; 2k + 2, it has finished. So no two threads of a core can be inside
 //! at once. A core whose turn does not move until the deadline is given up:
-//! from an even number to [`GIVEN_UP`], by the same compare-exchange that a
+//! from an even number to `GIVEN_UP`, by the same compare-exchange that a
 //! thread would begin with, so that a thread either began before or never
 //! will.
 
