@@ -11,6 +11,10 @@ use rendezvous::Timeouts;
 pub(crate) enum Fault {
     /// This CPU's worker does not come when it is called.
     NeverArrives(u32),
+    /// This CPU's write goes to a register that faults.
+    FaultingWrite(u32),
+    /// This CPU allocates and prints while it loads.
+    Unquiet(u32),
     /// Panic before the request.
     Panic,
     /// Overflow the stack before the request.
@@ -63,6 +67,8 @@ fn number<T: core::str::FromStr>(word: &str, value: &str) -> Result<T, String> {
 fn fault(word: &str, value: &str) -> Result<Fault, String> {
     match value.split_once(':').unwrap_or((value, "")) {
         ("never-arrives", cpu) => Ok(Fault::NeverArrives(number(word, cpu)?)),
+        ("gp-fault", cpu) => Ok(Fault::FaultingWrite(number(word, cpu)?)),
+        ("unquiet", cpu) => Ok(Fault::Unquiet(number(word, cpu)?)),
         ("panic", "") => Ok(Fault::Panic),
         ("exception", "") => Ok(Fault::Exception),
         ("hang", "") => Ok(Fault::Hang),

@@ -208,7 +208,7 @@ fn pull_lever(fault: Option<Fault>) {
         Some(Fault::Hang) => loop {
             cpu::interrupts::wait();
         },
-        Some(Fault::NeverArrives(_)) | None => {}
+        Some(Fault::NeverArrives(_) | Fault::FaultingWrite(_) | Fault::Unquiet(_)) | None => {}
     }
 }
 
@@ -244,10 +244,7 @@ fn request(
         muster: Muster::new(topology, tasks, followers_load, arguments.timeouts),
         work,
         clock,
-        absentee: match arguments.fault {
-            Some(Fault::NeverArrives(cpu)) => Some(cpu),
-            _ => None,
-        },
+        fault: arguments.fault,
         revisions: Revisions::new(nr_cpus),
     }))
 }

@@ -12,6 +12,8 @@ use hermit::{ring0, watch};
 use rendezvous::{GpFault, Machine, Muster};
 use report::record::Guard;
 
+use crate::arguments::Fault;
+
 /// How long the control CPU waits for the others to be out and to have read
 /// their revision once more, when it is out itself.
 const DEPARTURE_TIMEOUT_NS: u64 = 1_000_000_000;
@@ -41,8 +43,8 @@ pub(crate) struct Request {
     pub(crate) muster: Muster,
     pub(crate) work: Box<[Work]>,
     pub(crate) clock: Clock,
-    /// A test lever: this CPU does not come.
-    pub(crate) absentee: Option<u32>,
+    /// A test lever.
+    pub(crate) fault: Option<Fault>,
     pub(crate) revisions: Revisions,
 }
 
@@ -69,8 +71,10 @@ impl Revisions {
 
 /// One CPU, as the rendezvous sees it.
 struct OnCpu<'a> {
+    cpu: u32,
     clock: Clock,
     work: &'a Work,
+    fault: Option<Fault>,
 }
 
 impl Machine for OnCpu<'_> {
@@ -83,6 +87,13 @@ impl Machine for OnCpu<'_> {
     }
 
     fn load(&self) -> Result<(), GpFault> {
+        if self.fault == Some(Fault::FaultingWrite(self.cpu)) {
+            return cpu::update::provoke_fault(&Native).map_err(|_| GpFault);
+        }
+        if self.fault == Some(Fault::Unquiet(self.cpu)) {
+            let message = alloc::format!("CPU {} is unquiet on demand", self.cpu);
+            log::warn!("{message}");
+        }
         // The plan gives a CPU an update or no part in the load.
         let Some(update) = &self.work.update else {
             return Ok(());
@@ -100,8 +111,10 @@ impl Machine for OnCpu<'_> {
 impl Request {
     fn on(&self, cpu: u32) -> OnCpu<'_> {
         OnCpu {
+            cpu,
             clock: self.clock,
             work: &self.work[cpu as usize],
+            fault: self.fault,
         }
     }
 
@@ -115,7 +128,7 @@ impl Request {
 
     /// One CPU's part.
     pub(crate) fn answer(&self, cpu: u32) {
-        if self.absentee == Some(cpu) {
+        if self.fault == Some(Fault::NeverArrives(cpu)) {
             return;
         }
         let machine = self.on(cpu);

@@ -21,7 +21,7 @@ use crate::request::Request;
 const STACK_SIZE: usize = 64 * 1024;
 /// How long a worker may take to look at its CPU. Starting one takes about a
 /// millisecond; a virtual CPU may have to wait for its host.
-const PROBE_TIMEOUT_US: u64 = 10_000_000;
+const PROBE_TIMEOUT_US: u64 = 30_000_000;
 
 /// What a worker found out about its CPU.
 #[derive(Clone, Copy, Debug)]

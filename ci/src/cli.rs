@@ -116,8 +116,8 @@ pub struct RunArgs {
     /// Load the same or an older revision too
     #[arg(long)]
     force: bool,
-    /// Make something go wrong: never-arrives:CPU, dead:CPU, panic, exception,
-    /// hang (repeatable)
+    /// Make something go wrong: never-arrives:CPU, gp-fault:CPU, unquiet:CPU,
+    /// dead:CPU, panic, exception, hang (repeatable)
     #[arg(long = "fault", value_name = "KIND[:CPU]")]
     faults: Vec<Fault>,
     /// How long the guest may take

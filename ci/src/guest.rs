@@ -36,6 +36,10 @@ pub enum Fault {
     NeverArrives(u32),
     /// The CPU does not come up; the kernel is told to take it for dead.
     Dead(u32),
+    /// The CPU's write goes to a register that faults.
+    GpFault(u32),
+    /// The CPU allocates and prints while others are stopped.
+    Unquiet(u32),
     /// The application panics.
     Panic,
     /// The application takes an exception that nothing handles.
@@ -48,7 +52,10 @@ pub enum Fault {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FaultError {
     /// No such kind.
-    #[error("there is no fault {0:?}: give never-arrives:CPU, dead:CPU, panic, exception or hang")]
+    #[error(
+        "there is no fault {0:?}: give never-arrives:CPU, gp-fault:CPU, unquiet:CPU, dead:CPU, \
+         panic, exception or hang"
+    )]
     Kind(String),
     /// The kind needs a CPU.
     #[error("the fault {0} needs a CPU: give {0}:CPU, such as {0}:1")]
@@ -80,6 +87,8 @@ impl Fault {
         match self {
             Self::NeverArrives(_) => "never-arrives",
             Self::Dead(_) => "dead",
+            Self::GpFault(_) => "gp-fault",
+            Self::Unquiet(_) => "unquiet",
             Self::Panic => "panic",
             Self::Exception => "exception",
             Self::Hang => "hang",
@@ -88,7 +97,9 @@ impl Fault {
 
     const fn cpu(self) -> Option<u32> {
         match self {
-            Self::NeverArrives(cpu) | Self::Dead(cpu) => Some(cpu),
+            Self::NeverArrives(cpu) | Self::Dead(cpu) | Self::GpFault(cpu) | Self::Unquiet(cpu) => {
+                Some(cpu)
+            }
             Self::Panic | Self::Exception | Self::Hang => None,
         }
     }
@@ -127,6 +138,8 @@ impl FromStr for Fault {
         match kind {
             "never-arrives" => of_cpu(Self::NeverArrives),
             "dead" => of_cpu(Self::Dead),
+            "gp-fault" => of_cpu(Self::GpFault),
+            "unquiet" => of_cpu(Self::Unquiet),
             "panic" => of_all(Self::Panic),
             "exception" => of_all(Self::Exception),
             "hang" => of_all(Self::Hang),

@@ -85,7 +85,11 @@ fn heading(result: &RunResult) -> String {
         (&context.provenance.kernel, &context.provenance.toolchain)
     {
         let initrd = result.initrd_source.map_or("not read", InitrdSource::name);
-        let _ = writeln!(text, "image: {kernel}, initrd {initrd}");
+        let _ = writeln!(
+            text,
+            "image: {kernel}, initrd {initrd}; ran {:.2} s",
+            context.seconds
+        );
         let _ = writeln!(text, "{DIM}built by {toolchain}{DIM:#}");
     }
     text

@@ -35,7 +35,7 @@ pub struct Toolchain {
     pub(super) cargo: PathBuf,
     /// How.
     pub way: Way,
-    version: String,
+    version: (u32, u32),
 }
 
 impl fmt::Display for Toolchain {
@@ -44,7 +44,12 @@ impl fmt::Display for Toolchain {
             Way::Target => "with the installed target",
             Way::BuildStd => "with the libraries' sources (-Z build-std)",
         };
-        write!(f, "{} in {}, {way}", self.version, self.rustc.display())
+        let (major, minor) = self.version;
+        write!(
+            f,
+            "rustc {major}.{minor} in {}, {way}",
+            self.rustc.display()
+        )
     }
 }
 
@@ -98,11 +103,10 @@ fn ask(rustc: &Path, arguments: &[&str]) -> Result<String, String> {
 }
 
 fn probe(rustc: &Path) -> Result<Toolchain, String> {
-    let version = ask(rustc, &["--version"])?;
-    let (major, minor) = OLDEST;
-    if parse_version(&version).is_none_or(|version| version < OLDEST) {
-        return Err(format!("is {version}, older than {major}.{minor}"));
-    }
+    let said = ask(rustc, &["--version"])?;
+    let version = parse_version(&said)
+        .filter(|version| *version >= OLDEST)
+        .ok_or_else(|| format!("is {said}, and {}.{} is the oldest", OLDEST.0, OLDEST.1))?;
     let sysroot = PathBuf::from(ask(rustc, &["--print", "sysroot"])?);
     let libraries = PathBuf::from(ask(
         rustc,

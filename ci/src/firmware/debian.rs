@@ -247,7 +247,11 @@ fn read_all(paths: &[PathBuf]) -> Result<Vec<String>, DebianError> {
     paths
         .iter()
         .filter(|path| path.exists())
-        .map(|path| crate::result::read_lossy(path).map_err(at(path)))
+        .map(|path| {
+            let bytes = fs::read(path).map_err(at(path))?;
+            // Comments may be in any encoding; what counts is ASCII.
+            Ok(String::from_utf8_lossy(&bytes).into_owned())
+        })
         .collect()
 }
 

@@ -6,7 +6,7 @@
 
 use core::ops::Range;
 
-use crate::handover::Handover;
+use crate::memory::Memory;
 
 const SIZE: usize = 8192;
 const HEADER_SIZE: usize = 40;
@@ -97,10 +97,13 @@ impl Writer<'_> {
     }
 }
 
-/// Builds the tree in `buffer`; the result is its address.
+/// Builds the tree in `buffer`; the result is its address. An `rsdp` of 0 is
+/// none.
 pub(crate) fn build(
     buffer: &'static mut Buffer,
-    handover: &Handover,
+    command_line: &str,
+    memory: &Memory,
+    rsdp: u64,
 ) -> Result<*const u8, &'static str> {
     let mut w = Writer {
         bytes: &mut buffer.bytes,
@@ -114,19 +117,19 @@ pub(crate) fn build(
     w.prop("compatible", &[b"muster,pc\0"]);
 
     w.begin("chosen", None);
-    w.prop("bootargs", &[handover.command_line.as_bytes(), &[0]]);
+    w.prop("bootargs", &[command_line.as_bytes(), &[0]]);
     w.end();
 
-    for range in handover.memory.iter() {
+    for range in memory.iter() {
         w.begin("memory", Some(range.start));
         w.prop("device_type", &[b"memory\0"]);
         w.reg(&range);
         w.end();
     }
 
-    if handover.rsdp != 0 {
-        w.begin("hermit,rsdp", Some(handover.rsdp));
-        w.reg(&(handover.rsdp..handover.rsdp + 1));
+    if rsdp != 0 {
+        w.begin("hermit,rsdp", Some(rsdp));
+        w.reg(&(rsdp..rsdp + 1));
         w.end();
     }
     w.end();

@@ -91,7 +91,7 @@ pub(crate) fn publish(mut handover: Handover) -> Result<(), &'static str> {
     }
     // SAFETY: single-threaded, see `BootCell`; no other reference exists.
     let tree = unsafe { &mut *DEVICE_TREE.0.get() };
-    let device_tree = fdt::build(tree, &handover)?;
+    let device_tree = fdt::build(tree, handover.command_line, &handover.memory, handover.rsdp)?;
     // SAFETY: as above.
     unsafe { *MODULE.0.get() = handover.module };
 

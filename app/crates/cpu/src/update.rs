@@ -77,6 +77,20 @@ pub fn load(registers: &impl Registers, update: &Loadable<'_>) -> Result<(), GpF
     unsafe { registers.write_msr(msr, update.address()) }
 }
 
+/// Writes that raise #GP instead of a load, for tests of what comes then.
+///
+/// VM_HSAVE_PA takes page-aligned addresses only (AMD APM vol. 2, 15.30.4),
+/// which QEMU's own CPU minds; a hypervisor that does not mind it minds a
+/// register that no CPU has.
+pub fn provoke_fault(registers: &impl Registers) -> Result<(), GpFault> {
+    const VM_HSAVE_PA: Msr = Msr(0xc001_0117);
+    const NONE: Msr = Msr(0x0bad_c0de);
+    // SAFETY: the write is refused, or sets an address that only VMRUN uses.
+    unsafe { registers.write_msr(VM_HSAVE_PA, 1) }?;
+    // SAFETY: there is no such register.
+    unsafe { registers.write_msr(NONE, 0) }
+}
+
 /// Reads the revision anew.
 ///
 /// Intel latches it into the register's upper half when CPUID is executed;
@@ -138,6 +152,19 @@ mod tests {
         let buffer = Aligned([0; 4096]);
         let update = Loadable::new(Vendor::Intel, &buffer.0).unwrap();
         assert_eq!(load(&Fake::intel(1), &update), Err(GpFault));
+    }
+
+    #[test]
+    fn a_provoked_fault_is_a_fault_whichever_register_minds() {
+        let minds_none = Fake::intel(1)
+            .with_msr(0xc001_0117, 0)
+            .with_msr(0x0bad_c0de, 0);
+        assert_eq!(provoke_fault(&minds_none), Ok(()));
+        assert_eq!(
+            provoke_fault(&Fake::intel(1).with_msr(0xc001_0117, 0)),
+            Err(GpFault)
+        );
+        assert_eq!(provoke_fault(&Fake::intel(1)), Err(GpFault));
     }
 
     #[test]

@@ -13,7 +13,7 @@
 //! megabytes and a guest's heap is small.
 
 use crate::update::Fit;
-use crate::{CpuKind, Update, Vendor, intel};
+use crate::{CpuKind, Update, Vendor};
 use alloc::boxed::Box;
 use core::cmp::Ordering;
 use core::fmt;
@@ -187,18 +187,6 @@ impl Cached {
     pub fn bytes(&self) -> &[u8] {
         &self.chunks.as_bytes()[..self.size]
     }
-
-    /// What the load MSR is given: on Intel (MSR 0x79) the address of the data
-    /// behind the header, on AMD (MSR 0xC0010020) that of the header. Aligned
-    /// to 16, and valid until this copy is replaced or dropped.
-    #[must_use]
-    pub fn load_pointer(&self) -> *const u8 {
-        let start = match self.vendor {
-            Vendor::Intel => intel::HEADER_SIZE,
-            Vendor::Amd => 0,
-        };
-        self.bytes()[start..].as_ptr()
-    }
 }
 
 impl fmt::Debug for Cached {
@@ -317,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn the_load_pointer_is_aligned_and_where_each_vendor_wants_it() {
+    fn a_copy_is_aligned_and_as_long_as_the_update() {
         let amd_cpu = CpuKind {
             vendor: Vendor::Amd,
             signature: 0x0070_0f01,
@@ -329,14 +317,10 @@ mod tests {
         let amd = synth::amd(amd_cpu.signature, 0x0700_010f).build();
         assert_eq!(insert(&mut cache, &CPU, &intel(5)), Ok(Inserted::Stored));
         assert_eq!(insert(&mut cache, &amd_cpu, &amd), Ok(Inserted::Stored));
-        for (cpu, start) in [(CPU, 48), (amd_cpu, 0)] {
+        for cpu in [CPU, amd_cpu] {
             let cached = cache.lookup(&cpu).expect("it was stored");
             assert_eq!(cached.vendor(), cpu.vendor);
             assert_eq!(cached.bytes().as_ptr().addr() % 16, 0);
-            assert_eq!(
-                cached.load_pointer().addr(),
-                cached.bytes().as_ptr().addr() + start
-            );
         }
         assert_eq!(
             cache.lookup(&amd_cpu).map(|cached| cached.bytes().len()),
