@@ -29,7 +29,7 @@ const RUSTFLAGS: &str = "-C relocation-model=static";
 
 /// Builds the image with `initrd` linked into it, or with an empty one.
 pub fn image(root: &Path, initrd: Option<&Path>) -> Result<Image, Error> {
-    let toolchain = toolchain::find()?;
+    let toolchain = toolchain::find().map_err(Error::Toolchain)?;
     let kernel = kernel::prepare(root, &toolchain)?;
     let library = compile(root, &toolchain, &kernel)?;
     let path = link(root, &library, initrd)?;
@@ -42,7 +42,7 @@ pub fn image(root: &Path, initrd: Option<&Path>) -> Result<Image, Error> {
 
 /// Lints what is compiled for the guest alone; a warning is an error.
 pub fn lint(root: &Path) -> Result<(), Error> {
-    let toolchain = toolchain::find()?;
+    let toolchain = toolchain::find().map_err(Error::Toolchain)?;
     let kernel = kernel::prepare(root, &toolchain)?;
     // By its path: Cargo would take the first clippy that it finds.
     let clippy = toolchain.clippy().map_err(Error::Linter)?;

@@ -25,8 +25,8 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// No toolchain can compile the guest.
-    #[error(transparent)]
-    Toolchain(#[from] toolchain::Missing),
+    #[error("{0}; `muster doctor` says how to get one")]
+    Toolchain(toolchain::Missing),
     /// The toolchain has no linter.
     #[error("{0}: `muster setup --development` installs it")]
     Linter(String),

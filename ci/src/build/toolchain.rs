@@ -69,11 +69,7 @@ impl Toolchain {
 
 /// No toolchain can build the guest.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "no Rust toolchain can build for {TARGET}: {}. Install the target with `rustup target add \
-     {TARGET}`, or on Debian 12 a second toolchain with `apt-get install rustc-web cargo-web \
-     rust-web-src`", reasons.join("; ")
-)]
+#[error("no Rust toolchain can build for {TARGET}: {}", reasons.join("; "))]
 pub struct Missing {
     reasons: Vec<String>,
 }
