@@ -57,7 +57,7 @@ impl Revisions {
         Self((0..nr_cpus).map(|_| AtomicU64::new(UNREAD)).collect())
     }
 
-    /// What this CPU read, if it got there.
+    /// What this CPU read, if it got there and might.
     pub(crate) fn of(&self, cpu: u32) -> Option<u32> {
         // Acquire pairs with the Release in `note`: a CPU that has read its
         // revision has left.
@@ -137,7 +137,9 @@ impl Request {
             self.muster.attend(cpu, &machine);
         }
         self.muster.leave(cpu, &machine);
-        self.revisions.note(cpu, machine.revision());
+        if !self.muster.core_loads(cpu) {
+            self.revisions.note(cpu, machine.revision());
+        }
     }
 
     /// Waits on the control CPU until all others are out, or long enough; what

@@ -80,6 +80,14 @@ impl CoreTurn {
         self.wait(|turn| turn >= 2, machine, deadline_ns)
     }
 
+    /// Whether a thread is inside.
+    #[must_use]
+    pub fn is_inside(&self) -> bool {
+        // Acquire pairs with the Release in `finish`.
+        let turn = self.turn.load(Ordering::Acquire);
+        turn != GIVEN_UP && !turn.is_multiple_of(2)
+    }
+
     /// Keeps every thread out that has not begun yet.
     pub fn give_up(&self) {
         let turn = self.turn.load(Ordering::Relaxed);

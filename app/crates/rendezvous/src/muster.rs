@@ -53,21 +53,24 @@ fn after(start_ns: u64, timeout_us: u64) -> u64 {
     start_ns.saturating_add(timeout_us.saturating_mul(1000))
 }
 
-/// The write itself; `None` if the core was given up before it began.
+/// The write, and the revision after it; `None` if the core was given up
+/// before it began.
 fn write(
     slot: &Slot,
     core: &CoreTurn,
     ticket: Ticket,
     machine: &impl Machine,
     deadline_ns: u64,
-) -> Option<Result<(), GpFault>> {
+) -> Option<(Result<(), GpFault>, u32)> {
     core.begin(ticket, machine, deadline_ns).ok()?;
     slot.enter_load();
     Slot::note(&slot.load_start_ns, machine.now_ns());
     let result = machine.load();
     Slot::note(&slot.load_end_ns, machine.now_ns());
+    // Before the next thread may begin: reading registers would disturb it.
+    let after = machine.revision();
     core.finish(ticket);
-    Some(result)
+    Some((result, after))
 }
 
 /// One request: everything that its CPUs share.
@@ -173,17 +176,17 @@ impl Muster {
         };
         slot.take_role(role);
 
-        if ticket.leads() || self.followers_load {
+        let after = if ticket.leads() || self.followers_load {
             match write(slot, core, ticket, machine, deadline_ns) {
                 None => return (Outcome::Aborted, None),
-                Some(Err(GpFault)) => return (Outcome::GpFault, Some(machine.revision())),
-                Some(Ok(())) => {}
+                Some((Err(GpFault), after)) => return (Outcome::GpFault, Some(after)),
+                Some((Ok(()), after)) => after,
             }
         } else if core.await_leader(machine, deadline_ns).is_err() {
             return (Outcome::Aborted, None);
-        }
-
-        let after = machine.revision();
+        } else {
+            machine.revision()
+        };
         let outcome = match after {
             _ if after == target => success,
             _ if after == before => Outcome::NotTaken,
@@ -212,6 +215,13 @@ impl Muster {
     /// This CPU runs as before the request.
     pub fn leave(&self, cpu: u32, machine: &impl Machine) {
         self.slots[cpu as usize].leave(machine.now_ns());
+    }
+
+    /// Whether a thread of this CPU's core is inside a load. A CPU that left at
+    /// the deadline must not touch the registers of such a core.
+    #[must_use]
+    pub fn core_loads(&self, cpu: u32) -> bool {
+        self.cores[self.topology.core_of(cpu) as usize].is_inside()
     }
 
     /// Whether this CPU has called in, in time or not.

@@ -92,7 +92,7 @@ pub struct Moments {
     pub gate_ns: Option<u64>,
     /// It began to write.
     pub load_start_ns: Option<u64>,
-    /// It had written and read its revision.
+    /// It had written.
     pub load_end_ns: Option<u64>,
     /// It had interrupts on again.
     pub left_ns: Option<u64>,

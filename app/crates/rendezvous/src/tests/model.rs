@@ -51,6 +51,10 @@ impl Machine for Core {
     }
 
     fn revision(&self) -> u32 {
+        assert!(
+            !self.inside.load(Ordering::SeqCst),
+            "a revision read during the sibling's load"
+        );
         self.revision.load(Ordering::SeqCst)
     }
 }
