@@ -3,16 +3,17 @@
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use cpu::tsc::{Clock, TscFrequency};
 use cpu::update::Loadable;
 use cpu::{Native, Registers};
 use hermit::ring0;
-use microcode::{Cache, Policy, Scan, Severity, Verdict};
+use microcode::{Cache, Cached, Policy, Scan, Severity, Verdict};
 use rendezvous::{Muster, Place, Record, Topology};
 use report::ktap::{Plan as TestPlan, TestLine, VERSION_LINE};
-use report::record::Guard;
+use report::record::{Guard, Prepare};
 use report::{Hex32, Outcome, Status, TESTS, Totals};
 
 use crate::arguments::{Arguments, Fault};
@@ -82,7 +83,9 @@ fn stages(tests: &mut Tests) -> Result<(), Stop> {
 
     // Before the workers start: they wait by spinning.
     let (bytes, source) = initrd::find();
+    let started = Native.read_tsc();
     let scan = microcode::scan(bytes);
+    let scan_ns = clock.ns(Native.read_tsc().wrapping_sub(started));
 
     let probes = worker::start().map_err(error)?;
     let topology = topology(&probes);
@@ -96,11 +99,15 @@ fn stages(tests: &mut Tests) -> Result<(), Stop> {
     records::initrd(&scan, source, bytes.len());
     judge_initrd(tests, &scan, bytes.len())?;
 
-    let mut cache = Cache::new();
+    let mut cache = Cache::default();
     let policy = Policy {
         force: arguments.force,
+        ..Policy::default()
     };
-    let plan = Plan::make(&probes, &scan.candidates, policy, &mut cache).map_err(error)?;
+    let started = Native.read_tsc();
+    let plan = Plan::make(&probes, &scan, &policy, &mut cache).map_err(error)?;
+    let plan_ns = clock.ns(Native.read_tsc().wrapping_sub(started));
+    emit(&Prepare { scan_ns, plan_ns });
     records::candidates(&scan, &plan);
     if !plan.loads() {
         records::idle_cpus(&probes, &plan);
@@ -115,12 +122,13 @@ fn stages(tests: &mut Tests) -> Result<(), Stop> {
     }
 
     pull_lever(arguments.fault);
-    let request = request(&probes, topology, &plan, cache, clock, &arguments).map_err(error)?;
+    let request = request(&probes, topology, &plan, &cache, clock, &arguments).map_err(error)?;
     let (request, seen) = worker::call(request);
     let records = request.muster.records();
     emit(&seen);
     tests.check(rendezvous_complaint(request, &seen, &records));
     records::cpus(&probes, &plan, request, &records);
+    settle(&plan, request, &mut cache);
     if !request.muster.opened() {
         let reason = "nobody loaded: the gate was closed";
         return Err(Stop(Status::Skip, reason.into()));
@@ -217,12 +225,12 @@ fn request(
     probes: &[Probe],
     topology: Topology,
     plan: &Plan,
-    cache: Cache,
+    cache: &Cache,
     clock: Clock,
     arguments: &Arguments,
 ) -> Result<Box<Request>, String> {
-    // The CPUs read the updates from it, and one may hang in its load.
-    let cache: &'static Cache = Box::leak(Box::new(cache));
+    // A CPU may hang in its load and read the update for ever.
+    let forever = |cached: &Arc<Cached>| -> &'static Cached { Box::leak(Box::new(cached.clone())) };
     let work = probes
         .iter()
         .zip(&plan.shares)
@@ -231,7 +239,7 @@ fn request(
             let update = cache
                 .lookup(&share.kind)
                 .filter(|_| share.loads())
-                .map(|cached| Loadable::new(vendor, cached.bytes()))
+                .map(|cached| Loadable::new(vendor, forever(cached).bytes()))
                 .transpose()
                 .map_err(|bad| format!("the cached update cannot be loaded: {bad:?}"))?;
             Ok(Work { vendor, update })
@@ -247,6 +255,24 @@ fn request(
         fault: arguments.fault,
         revisions: Revisions::new(nr_cpus),
     }))
+}
+
+/// Tells the cache whether the CPUs took their updates, and reports what it
+/// holds then.
+fn settle(plan: &Plan, request: &Request, cache: &mut Cache) {
+    for (share, mut cpus) in plan.loading_kinds() {
+        let is_taken = cpus.any(|cpu| request.revisions.of(cpu) == share.target);
+        let state = if !request.muster.opened() {
+            "on-trial"
+        } else if is_taken {
+            cache.prove(&share.kind);
+            "proven"
+        } else {
+            cache.reject(&share.kind);
+            "rejected"
+        };
+        records::cached(share, state);
+    }
 }
 
 /// Counts CPUs for a sentence.

@@ -4,7 +4,7 @@ use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
 
-use microcode::{Cache, Candidate, CpuKind, Fit, Policy, Verdict};
+use microcode::{Cache, CpuKind, Fit, Inserted, Policy, Reason, Scan, Verdict};
 use rendezvous::Task;
 use report::Outcome;
 
@@ -17,6 +17,8 @@ pub(crate) struct Share {
     pub(crate) kind: CpuKind,
     /// The revision that it should end on.
     pub(crate) target: Option<u32>,
+    /// What the cache made of the update for it.
+    pub(crate) inserted: Option<Inserted>,
     /// Its outcome if it loads nothing.
     pub(crate) otherwise: Outcome,
     /// Why it loads nothing: the verdict that came closest to a load.
@@ -77,18 +79,29 @@ fn closest(verdicts: impl IntoIterator<Item = Verdict>) -> Option<Verdict> {
         .min_by_key(|&verdict| distance(verdict))
 }
 
+/// The last-level cache divided by the cores of its package, in bytes; the
+/// number of cores is the number of those that are up.
+fn llc_per_core(probe: &Probe, probes: &[Probe]) -> Option<u32> {
+    let nr_cores = probes
+        .iter()
+        .filter(|other| other.place.package == probe.place.package && other.place.thread == 0)
+        .count();
+    let nr_cores = u32::try_from(nr_cores).ok()?;
+    probe.identity.llc?.checked_div(nr_cores)
+}
+
 impl Plan {
     /// Judges every candidate for every kind of CPU present and fills the
     /// cache with what was chosen.
     pub(crate) fn make(
         probes: &[Probe],
-        candidates: &[Candidate<'_>],
-        policy: Policy,
+        scan: &Scan<'_>,
+        policy: &Policy<'_>,
         cache: &mut Cache,
     ) -> Result<Self, String> {
         let mut plan = Self {
             shares: Vec::with_capacity(probes.len()),
-            verdicts: vec![Verdict::Signature; candidates.len()],
+            verdicts: vec![Verdict::Signature; scan.candidates.len()],
             damaged: None,
         };
         let mut known: Vec<Share> = Vec::new();
@@ -98,11 +111,13 @@ impl Plan {
                 signature: probe.identity.signature,
                 platform_id: probe.identity.platform_id,
                 revision: probe.revision,
+                loading_disabled: probe.identity.loading_disabled,
+                llc_per_core: llc_per_core(probe, probes),
             };
             let share = if let Some(share) = known.iter().find(|share| share.kind == kind) {
                 *share
             } else {
-                let share = plan.share(kind, candidates, policy, cache)?;
+                let share = plan.share(kind, scan, policy, cache)?;
                 known.push(share);
                 share
             };
@@ -115,11 +130,13 @@ impl Plan {
     fn share(
         &mut self,
         kind: CpuKind,
-        candidates: &[Candidate<'_>],
-        policy: Policy,
+        scan: &Scan<'_>,
+        policy: &Policy<'_>,
         cache: &mut Cache,
     ) -> Result<Share, String> {
-        let verdicts = microcode::judge(candidates, &kind, policy);
+        let reasons = microcode::judge(scan, &kind, policy);
+        let verdicts: Vec<_> = reasons.iter().map(Reason::verdict).collect();
+        let candidates = &scan.candidates;
         for (best, &verdict) in self.verdicts.iter_mut().zip(&verdicts) {
             if distance(verdict) < distance(*best) {
                 *best = verdict;
@@ -130,12 +147,13 @@ impl Plan {
             .zip(&verdicts)
             .find(|(_, verdict)| **verdict == Verdict::Chosen);
         if let Some((candidate, _)) = chosen {
-            cache
-                .insert(&kind, &candidate.update)
+            let inserted = cache
+                .insert(&kind, &candidate.update, policy.force)
                 .map_err(|error| error.to_string())?;
             return Ok(Share {
                 kind,
                 target: Some(candidate.update.revision()),
+                inserted: Some(inserted),
                 otherwise: Outcome::Refused,
                 reason: None,
             });
@@ -144,8 +162,8 @@ impl Plan {
         let damaged = candidates
             .iter()
             .zip(&verdicts)
-            .filter(|(candidate, _)| candidate.damage.is_some())
-            .find(|(candidate, _)| candidate.update.fit(&kind) == Fit::Fits);
+            .filter(|(candidate, _)| candidate.damage().is_some())
+            .find(|(candidate, _)| candidate.update.fit(&kind, policy.profile) == Fit::Fits);
         let closest = closest(verdicts.iter().copied());
         let already = closest == Some(Verdict::Same);
         if !already {
@@ -154,6 +172,7 @@ impl Plan {
         Ok(Share {
             kind,
             target: already.then_some(kind.revision),
+            inserted: None,
             otherwise: if already {
                 Outcome::Already
             } else {
@@ -167,5 +186,23 @@ impl Plan {
     /// Whether any CPU has something to load.
     pub(crate) fn loads(&self) -> bool {
         self.shares.iter().any(Share::loads)
+    }
+}
+
+impl Plan {
+    /// One share for each kind of CPU that loads, with the CPUs of its kind.
+    pub(crate) fn loading_kinds(
+        &self,
+    ) -> impl Iterator<Item = (&Share, impl Iterator<Item = u32>)> {
+        let is_first = |&(place, share): &(usize, &Share)| {
+            share.loads() && self.shares[..place].iter().all(|s| s.kind != share.kind)
+        };
+        let kinds = self.shares.iter().enumerate().filter(is_first);
+        kinds.map(|(_, share)| {
+            let of_kind = (0..)
+                .zip(&self.shares)
+                .filter(|(_, s)| s.kind == share.kind);
+            (share, of_kind.map(|(cpu, _)| cpu))
+        })
     }
 }

@@ -5,14 +5,14 @@ use alloc::string::ToString;
 use cpu::Native;
 use cpu::tsc::TscFrequency;
 use hermit::ring0;
-use microcode::Scan;
+use microcode::{Inserted, Scan};
 use rendezvous::{Record, Topology};
 use report::logfmt::{Date, Flags};
 use report::record;
 use report::{HardwareKind, Hex32, InitrdSource, Outcome};
 
 use crate::console::emit;
-use crate::plan::Plan;
+use crate::plan::{Plan, Share};
 use crate::request::Request;
 use crate::verdicts::{
     microcode_vendor, reported_outcome, reported_role, reported_vendor, reported_verdict,
@@ -112,6 +112,19 @@ fn one_cpu(cpu: u32, probe: &Probe, plan: &Plan, record: Option<&Record>, after:
             .reason
             .filter(|_| outcome == Outcome::Refused)
             .map(reported_verdict),
+    });
+}
+
+/// What the cache holds for a kind of CPU that was to load.
+pub(crate) fn cached(share: &Share, state: &str) {
+    let kind = &share.kind;
+    emit(&record::Cached {
+        vendor: reported_vendor(kind.vendor),
+        signature: Hex32(kind.signature),
+        platform: kind.platform_id,
+        revision: Hex32(share.target.unwrap_or_default()),
+        inserted: share.inserted.map_or("none", Inserted::name),
+        state,
     });
 }
 

@@ -22,6 +22,7 @@ pub mod guest;
 pub mod judge;
 pub mod machine;
 pub mod named;
+pub mod number;
 mod provenance;
 pub mod replay;
 pub mod result;

@@ -158,6 +158,9 @@ fn qemu(
         machine: machine.kind,
         accel: machine.accel().to_owned(),
         cpu: machine.cpu.clone(),
+        revision: machine
+            .revision
+            .or_else(|| firmware.lowest_start(&machine.cpu)),
         topology,
         image: image.path.clone(),
         module: match scenario.firmware.delivery {

@@ -15,17 +15,20 @@ mod apt_sources;
 mod debian;
 mod select;
 mod spec;
+mod synthetic;
 
 pub use debian::DebianError;
 pub use select::{SelectError, Selection};
-pub use spec::{Delivery, Spec, SpecError, Synthetic};
+pub use spec::{Delivery, Spec, SpecError};
+pub use synthetic::{Synthetic, SyntheticError};
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use indicatif::ProgressBar;
-use microcode::Vendor;
+use microcode::profile::MinimumRule;
+use microcode::{CpuKind, Policy, Reason, Vendor};
 use serde::{Deserialize, Serialize};
 
 use crate::digest::sha256;
@@ -145,35 +148,56 @@ fn vendors(cpu: &Cpu, cache: &Path, progress: &ProgressBar) -> Result<Firmware, 
         Some((vendor, _)) => vec![vendor],
         None => vec![Vendor::Intel, Vendor::Amd],
     };
-    let folders: Vec<_> = wanted
+    let selection = select(&system_folders(&wanted), target)?;
+    if !selection.is_empty() {
+        return Ok(Firmware::packed(SYSTEM.to_owned(), &selection));
+    }
+    match debian::fetch(&wanted, cache, progress) {
+        Ok(packages) => {
+            let folders: Vec<_> = packages.iter().map(|p| p.folder.clone()).collect();
+            let names: Vec<_> = packages.iter().map(|p| p.name.as_str()).collect();
+            Ok(Firmware::packed(
+                format!("Debian's {}", names.join(" and ")),
+                &select(&folders, target)?,
+            ))
+        }
+        Err(error) => synthetic(cpu, &format!("none below {SYSTEM}; {error}")),
+    }
+}
+
+/// The folders of the vendors' files by the rule: the machine's own where one
+/// of them holds anything that can be read, else those of Debian's packages.
+pub fn folders(
+    wanted: &[Vendor],
+    cache: &Path,
+    progress: &ProgressBar,
+) -> Result<Vec<PathBuf>, DebianError> {
+    let system = system_folders(wanted);
+    if select(&system, None).is_ok_and(|selection| !selection.is_empty()) {
+        return Ok(system);
+    }
+    let packages = debian::fetch(wanted, cache, progress)?;
+    Ok(packages.into_iter().map(|package| package.folder).collect())
+}
+
+fn system_folders(wanted: &[Vendor]) -> Vec<PathBuf> {
+    let folders = wanted
         .iter()
-        .map(|&vendor| Path::new(SYSTEM).join(folder_name(vendor)))
-        .collect();
+        .map(|&vendor| Path::new(SYSTEM).join(folder_name(vendor)));
+    folders.filter(|folder| folder.is_dir()).collect()
+}
+
+/// What the folders hold for a CPU; nothing where they hold compressed files.
+fn select(folders: &[PathBuf], target: Option<(Vendor, u32)>) -> Result<Selection, Error> {
     let mut selection = Selection::default();
-    for folder in folders.iter().filter(|folder| folder.is_dir()) {
-        // A folder of compressed files holds nothing that can be read here.
+    for folder in folders {
         match Selection::of_folder(folder, target) {
             Ok(found) => selection.append(found),
             Err(SelectError::Nothing(_)) => {}
             Err(error) => return Err(error.into()),
         }
     }
-    if !selection.is_empty() {
-        return Ok(Firmware::packed(SYSTEM.to_owned(), &selection));
-    }
-    match debian::fetch(&wanted, cache, progress) {
-        Ok(packages) => {
-            for package in &packages {
-                selection.append(Selection::of_folder(&package.folder, target)?);
-            }
-            let names: Vec<_> = packages.iter().map(|p| p.name.as_str()).collect();
-            Ok(Firmware::packed(
-                format!("Debian's {}", names.join(" and ")),
-                &selection,
-            ))
-        }
-        Err(error) => synthetic(cpu, &format!("none below {SYSTEM}; {error}")),
-    }
+    Ok(selection)
 }
 
 /// An update that is made on the spot, since there is no vendor's file.
@@ -182,7 +206,8 @@ fn synthetic(cpu: &Cpu, tried: &str) -> Result<Firmware, Error> {
         cpu: cpu.clone(),
         tried: tried.to_owned(),
     })?;
-    let initrd = Synthetic::for_cpu(vendor, signature, SYNTHETIC_REVISION).pack()?;
+    let update = Synthetic::for_cpu(vendor, signature, SYNTHETIC_REVISION);
+    let initrd = synthetic::pack(&[update]).map_err(SpecError::from)?;
     let mut firmware = Firmware::made("synthetic", initrd);
     firmware.record.source = format!("synthetic, as no vendor's file is at hand ({tried})");
     Ok(firmware)
@@ -197,6 +222,23 @@ const fn folder_name(vendor: Vendor) -> &'static str {
 }
 
 impl Firmware {
+    /// The revision from which the newest update for the CPU may be loaded on
+    /// a running machine. A virtual CPU has no past, so one that is to be
+    /// updated begins there.
+    #[must_use]
+    pub fn lowest_start(&self, cpu: &Cpu) -> Option<u32> {
+        let (vendor, signature) = cpu.target()?;
+        let kind = CpuKind::new(vendor, signature);
+        let scan = microcode::scan(&self.initrd);
+        let policy = Policy {
+            minimum: Some(MinimumRule::Ignored),
+            ..Policy::default()
+        };
+        let reasons = microcode::judge(&scan, &kind, &policy);
+        let chosen = reasons.iter().position(|r| *r == Reason::Chosen)?;
+        scan.candidates[chosen].update.minimum_revision()
+    }
+
     fn made(what: &str, initrd: Vec<u8>) -> Self {
         Self {
             record: Record {
@@ -263,20 +305,29 @@ mod tests {
             let cpu: Cpu = text.parse().unwrap();
             let firmware = synthetic(&cpu, "a test").unwrap();
             let (vendor, signature) = cpu.target().unwrap();
-            let kind = microcode::CpuKind {
-                vendor,
-                signature,
-                platform_id: 0,
+            let kind = CpuKind {
                 revision: 1,
+                ..CpuKind::new(vendor, signature)
             };
             let scan = microcode::scan(&firmware.initrd);
             assert!(scan.findings.is_empty());
-            let verdicts = microcode::judge(&scan.candidates, &kind, microcode::Policy::default());
-            assert_eq!(verdicts, [microcode::Verdict::Chosen], "{text}");
+            let reasons = microcode::judge(&scan, &kind, &Policy::default());
+            assert_eq!(reasons, [Reason::Chosen], "{text}");
         }
         let unknown = Cpu::Model("max".to_owned());
         let error = synthetic(&unknown, "a test").unwrap_err().to_string();
         assert!(error.contains("--firmware"), "{error}");
+    }
+
+    #[test]
+    fn a_virtual_cpu_begins_where_its_update_may_be_loaded() {
+        let update = |minimum| {
+            let update = microcode::synth::intel(0x0005_0654, 1, 9).minimum_revision(minimum);
+            let firmware = Firmware::made("a test", update.build());
+            firmware.lowest_start(&Cpu::default())
+        };
+        assert_eq!(update(0), None);
+        assert_eq!(update(5), Some(5));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use microcode::profile::SDM;
 use microcode::{CpuKind, Fit, Format, Vendor, initrd};
 use sha2::{Digest, Sha256};
 
@@ -130,16 +131,11 @@ impl VendorFile {
     /// Whether it holds an update for the signature, damaged or for another
     /// platform though it may be: the guest says so better.
     fn fits(&self, vendor: Vendor, signature: u32) -> bool {
-        let cpu = CpuKind {
-            vendor,
-            signature,
-            platform_id: 0,
-            revision: 0,
-        };
+        let cpu = CpuKind::new(vendor, signature);
         microcode::scan(&self.bytes)
             .candidates
             .iter()
-            .any(|candidate| candidate.update.fit(&cpu) != Fit::OtherSignature)
+            .any(|candidate| candidate.update.fit(&cpu, &SDM) != Fit::OtherSignature)
     }
 }
 

@@ -3,7 +3,9 @@
 //! Reading never fails: a torn or unknown line is passed over here, and the
 //! rules notice what is missing.
 
-use report::record::{Absent, Candidate, Cpu, Finding, Guard, Header, Initrd, Time};
+use report::record::{
+    Absent, Cached, Candidate, Cpu, Finding, Guard, Header, Initrd, Prepare, Time,
+};
 use report::{Line, Totals, ktap::TestLine};
 
 /// All that the guest said, in the order in which it said it; CPUs and times
@@ -22,6 +24,10 @@ pub struct Stream<'a> {
     pub findings: Vec<Finding<'a>>,
     /// Candidates in it.
     pub candidates: Vec<Candidate>,
+    /// What the cache held after the request.
+    pub cached: Vec<Cached<'a>>,
+    /// What it took to get to a plan.
+    pub prepare: Option<Prepare>,
     /// How each CPU ended.
     pub cpus: Vec<Cpu>,
     /// When each CPU did what.
@@ -49,6 +55,8 @@ impl<'a> Stream<'a> {
                 Line::Initrd(initrd) => stream.initrd = Some(initrd),
                 Line::Finding(finding) => stream.findings.push(finding),
                 Line::Candidate(candidate) => stream.candidates.push(candidate),
+                Line::Cached(cached) => stream.cached.push(cached),
+                Line::Prepare(prepare) => stream.prepare = Some(prepare),
                 Line::Cpu(cpu) => stream.cpus.push(cpu),
                 Line::Time(time) => stream.times.push(time),
                 Line::Absent(absent) => stream.absents.push(absent),

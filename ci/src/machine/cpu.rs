@@ -166,8 +166,22 @@ impl Cpu {
     /// KVM can only show features that the host has, so a known CPU becomes
     /// the plain `qemu64` with another name plate; x2APIC is KVM's own and
     /// spares an exit for each access to the APIC.
+    ///
+    /// A start revision is passed as what MSR 0x8B holds, which a CPU of
+    /// unknown vendor has not.
     #[must_use]
-    pub fn qemu_cpu(&self, machine: Machine) -> String {
+    pub fn qemu_cpu(&self, machine: Machine, revision: Option<u32>) -> String {
+        let cpu = self.qemu_model(machine);
+        match (revision.map(u64::from), self.target()) {
+            (Some(revision), Some((Vendor::Intel, _))) => {
+                format!("{cpu},ucode-rev={:#x}", revision << 32)
+            }
+            (Some(revision), Some((Vendor::Amd, _))) => format!("{cpu},ucode-rev={revision:#x}"),
+            _ => cpu,
+        }
+    }
+
+    fn qemu_model(&self, machine: Machine) -> String {
         match (machine, self, self.target()) {
             (Machine::Tcg, Self::Signature(signature), _) => {
                 let base = base_model(signature.vendor);
@@ -227,7 +241,7 @@ mod tests {
 
     #[test]
     fn a_signature_becomes_a_base_model_of_its_vendor() {
-        let tcg = |text: &str| text.parse::<Cpu>().unwrap().qemu_cpu(Machine::Tcg);
+        let tcg = |text: &str| text.parse::<Cpu>().unwrap().qemu_cpu(Machine::Tcg, None);
         assert_eq!(
             tcg("0x000506e3"),
             "Skylake-Server,family=6,model=94,stepping=3"
@@ -239,7 +253,11 @@ mod tests {
 
     #[test]
     fn kvm_gets_the_plain_model_with_the_name_plate_asked_for() {
-        let kvm = |text: &str| text.parse::<Cpu>().unwrap().qemu_cpu(Machine::KvmQemu);
+        let kvm = |text: &str| {
+            text.parse::<Cpu>()
+                .unwrap()
+                .qemu_cpu(Machine::KvmQemu, None)
+        };
         assert_eq!(
             kvm("Skylake-Server"),
             "qemu64,+x2apic,vendor=GenuineIntel,family=6,model=85,stepping=4"
@@ -249,6 +267,20 @@ mod tests {
             "qemu64,+x2apic,vendor=AuthenticAMD,family=23,model=1,stepping=2"
         );
         assert_eq!(kvm("host"), "host");
+    }
+
+    #[test]
+    fn a_start_revision_lies_where_its_vendor_has_it() {
+        let cpu = |text: &str| {
+            let cpu: Cpu = text.parse().unwrap();
+            cpu.qemu_cpu(Machine::Tcg, Some(0x0a))
+        };
+        assert_eq!(
+            cpu("Skylake-Server"),
+            "Skylake-Server,ucode-rev=0xa00000000"
+        );
+        assert_eq!(cpu("EPYC"), "EPYC,ucode-rev=0xa");
+        assert_eq!(cpu("max"), "max");
     }
 
     #[test]
@@ -288,7 +320,8 @@ mod tests {
         #[test]
         fn no_text_makes_the_parser_fail_otherwise_than_by_an_error(text in "\\PC{0,20}") {
             if let Ok(cpu) = text.parse::<Cpu>() {
-                let _ = (cpu.qemu_cpu(Machine::Tcg), cpu.qemu_cpu(Machine::KvmQemu));
+                let _ = cpu.qemu_cpu(Machine::Tcg, Some(1));
+                let _ = cpu.qemu_cpu(Machine::KvmQemu, None);
             }
         }
     }

@@ -35,6 +35,8 @@ pub struct Qemu {
     pub accel: String,
     /// The guest's CPU.
     pub cpu: Cpu,
+    /// The revision that it starts with; QEMU's own without it.
+    pub revision: Option<u32>,
     /// How many of it.
     pub topology: Topology,
     /// The unikernel.
@@ -81,7 +83,7 @@ impl Qemu {
             "-accel",
             &self.accel,
             "-cpu",
-            &self.cpu.qemu_cpu(self.machine),
+            &self.cpu.qemu_cpu(self.machine, self.revision),
             "-smp",
             &smp,
             "-m",
@@ -174,6 +176,7 @@ mod tests {
             machine: Machine::Tcg,
             accel: "tcg,thread=multi".to_owned(),
             cpu: Cpu::default(),
+            revision: None,
             topology: Topology::new(8, 2, 2).unwrap(),
             image: "/i/muster.elf".into(),
             module: None,

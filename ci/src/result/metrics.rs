@@ -14,6 +14,8 @@ pub fn metrics(result: &RunResult) -> Value {
         ("gate", timing.gate_ns),
         ("load", timing.load_ns),
         ("stall", timing.stall_ns),
+        ("scan", timing.scan_ns),
+        ("plan", timing.plan_ns),
     ];
     let dimensions = dimensions(result);
     let series: Vec<_> = spans

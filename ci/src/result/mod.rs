@@ -106,6 +106,8 @@ pub struct RunResult {
     pub initrd_source: Option<InitrdSource>,
     /// Candidates and what became of them.
     pub candidates: Vec<CandidateResult>,
+    /// What the cache held after the request.
+    pub cached: Vec<CachedResult>,
     /// Damages that the guest found in the microcode.
     pub findings: Vec<FindingResult>,
     /// How each CPU ended, by number.
@@ -137,6 +139,26 @@ pub struct CandidateResult {
     /// What became of it.
     #[serde(serialize_with = "text")]
     pub verdict: CandidateVerdict,
+}
+
+/// The cached update of one kind of CPU.
+#[derive(Clone, Debug, Serialize)]
+pub struct CachedResult {
+    /// The kind's vendor.
+    #[serde(serialize_with = "text")]
+    pub vendor: Vendor,
+    /// The kind's CPUID leaf 1 EAX.
+    #[serde(serialize_with = "text")]
+    pub signature: Hex32,
+    /// The kind's platform id.
+    pub platform_id: u8,
+    /// Revision or patch level.
+    #[serde(serialize_with = "text")]
+    pub revision: Hex32,
+    /// What became of it when it was offered.
+    pub inserted: String,
+    /// What the load made of it.
+    pub state: String,
 }
 
 /// A damage in the microcode.
@@ -241,6 +263,7 @@ impl RunResult {
             target_revision: one_target(&stream.cpus),
             initrd_source: stream.initrd.map(|i| i.source),
             candidates: stream.candidates.iter().map(CandidateResult::new).collect(),
+            cached: stream.cached.iter().map(CachedResult::new).collect(),
             findings: stream
                 .findings
                 .iter()
@@ -287,6 +310,19 @@ impl CandidateResult {
             revision: candidate.revision,
             bytes: candidate.nr_bytes,
             verdict: candidate.verdict,
+        }
+    }
+}
+
+impl CachedResult {
+    fn new(cached: &report::record::Cached<'_>) -> Self {
+        Self {
+            vendor: cached.vendor,
+            signature: cached.signature,
+            platform_id: cached.platform,
+            revision: cached.revision,
+            inserted: cached.inserted.to_owned(),
+            state: cached.state.to_owned(),
         }
     }
 }

@@ -17,6 +17,10 @@ pub struct Timing {
     pub load_ns: Option<u64>,
     /// From the first interrupts-off to the last interrupts-on.
     pub stall_ns: Option<u64>,
+    /// Reading and checking the initrd, before any CPU stopped.
+    pub scan_ns: Option<u64>,
+    /// Judging the candidates and filling the cache, likewise.
+    pub plan_ns: Option<u64>,
     /// From reset to the application's first line, in ms.
     pub boot_ms: Option<u64>,
     /// Whether the load's time comes from a model rather than from hardware.
@@ -47,6 +51,8 @@ impl Timing {
                 .and_then(|(gate, called_in)| gate.first.checked_sub(called_in.last)),
             load_ns: span(load_start, load_end),
             stall_ns: span(called_in, left),
+            scan_ns: stream.prepare.map(|prepare| prepare.scan_ns),
+            plan_ns: stream.prepare.map(|prepare| prepare.plan_ns),
             boot_ms: stream.header.map(|header| header.entry_us / 1000),
             modelled_load: stream
                 .header

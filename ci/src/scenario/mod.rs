@@ -64,6 +64,9 @@ pub struct MachineTable {
     pub kind: Machine,
     /// The CPU: a QEMU model or a signature.
     pub cpu: Cpu,
+    /// The revision that the CPUs start with. Without it, the lowest that the
+    /// update declares it may replace on a running machine, if it does.
+    pub revision: Option<u32>,
     /// Number of CPUs, all threads counted.
     pub cpus: u32,
     /// Threads a core.
@@ -83,6 +86,7 @@ impl Default for MachineTable {
         Self {
             kind: Machine::default(),
             cpu: Cpu::default(),
+            revision: None,
             cpus: 4,
             threads: 1,
             packages: 1,

@@ -27,6 +27,10 @@ pub struct Identity {
     pub signature: u32,
     /// 0 to 7; 0 on AMD, and on an Intel CPU without the register.
     pub platform_id: u8,
+    /// Whether an Intel CPU says that it takes no updates any more.
+    pub loading_disabled: bool,
+    /// The last-level cache in bytes, where an Intel CPU describes it.
+    pub llc: Option<u32>,
 }
 
 /// A CPU of another vendor.
@@ -42,17 +46,52 @@ pub fn identity(registers: &impl Registers) -> Result<Identity, UnknownVendor> {
         Some("AuthenticAMD") => Vendor::Amd,
         _ => return Err(UnknownVendor),
     };
-    let platform_id = match vendor {
-        Vendor::Intel => registers
-            .read_msr(IA32_PLATFORM_ID)
-            .map_or(0, |value| (value >> PLATFORM_ID_SHIFT & 7) as u8),
-        Vendor::Amd => 0,
-    };
-    Ok(Identity {
+    let amd = Identity {
         vendor,
         signature,
-        platform_id,
+        platform_id: 0,
+        loading_disabled: false,
+        llc: None,
+    };
+    Ok(match vendor {
+        Vendor::Amd => amd,
+        Vendor::Intel => Identity {
+            platform_id: registers
+                .read_msr(IA32_PLATFORM_ID)
+                .map_or(0, |value| (value >> PLATFORM_ID_SHIFT & 7) as u8),
+            loading_disabled: loading_disabled(registers),
+            llc: last_level_cache(registers),
+            ..amd
+        },
     })
+}
+
+/// Whether updates are locked out until the next reset. Each register is read
+/// only where the one before it says that it is there (Intel SDM vol. 4,
+/// IA32_ARCH_CAPABILITIES and IA32_MCU_CONTROL).
+fn loading_disabled(registers: &impl Registers) -> bool {
+    const HAS_ARCH_CAPABILITIES: u32 = 1 << 29;
+    const IA32_ARCH_CAPABILITIES: Msr = Msr(0x10a);
+    const HAS_MCU_CONTROL: u64 = 1 << 9;
+    const IA32_MCU_CONTROL: Msr = Msr(0x1406);
+    const DIS_MCU_LOAD: u64 = 1 << 1;
+    let is_set = |msr, bit| registers.read_msr(msr).is_ok_and(|value| value & bit != 0);
+    registers.cpuid2(0, 0).eax >= 7
+        && registers.cpuid2(7, 0).edx & HAS_ARCH_CAPABILITIES != 0
+        && is_set(IA32_ARCH_CAPABILITIES, HAS_MCU_CONTROL)
+        && is_set(IA32_MCU_CONTROL, DIS_MCU_LOAD)
+}
+
+/// The largest of the caches that CPUID leaf 4 describes, in bytes.
+fn last_level_cache(registers: &impl Registers) -> Option<u32> {
+    CpuId::with_cpuid_reader(registers.clone())
+        .get_cache_parameters()?
+        .map(|cache| {
+            let ways = cache.associativity() * cache.physical_line_partitions();
+            ways * cache.coherency_line_size() * cache.sets()
+        })
+        .max()
+        .and_then(|size| u32::try_from(size).ok())
 }
 
 /// The twelve characters by which a hypervisor names itself in leaf
@@ -106,7 +145,9 @@ mod tests {
             Ok(Identity {
                 vendor: Vendor::Intel,
                 signature: 0x0005_0654,
-                platform_id: 5
+                platform_id: 5,
+                loading_disabled: false,
+                llc: None,
             })
         );
     }
@@ -121,6 +162,30 @@ mod tests {
         let fake = Fake::amd(0x0080_0f12).with_msr(0x17, u64::MAX);
         let identity = identity(&fake).unwrap();
         assert_eq!((identity.vendor, identity.platform_id), (Vendor::Amd, 0));
+    }
+
+    #[test]
+    fn loading_is_disabled_where_every_register_on_the_way_says_so() {
+        let disabled = |edx, capabilities, control| {
+            let fake = Fake::intel(0x0009_06a3)
+                .with_leaf(7, 0, [0, 0, 0, edx])
+                .with_msr(0x10a, capabilities)
+                .with_msr(0x1406, control);
+            identity(&fake).unwrap().loading_disabled
+        };
+        assert!(disabled(1 << 29, 1 << 9, 1 << 1));
+        assert!(!disabled(0, 1 << 9, 1 << 1));
+        assert!(!disabled(1 << 29, 0, 1 << 1));
+        assert!(!disabled(1 << 29, 1 << 9, 1));
+    }
+
+    #[test]
+    fn the_largest_cache_of_leaf_4_counts() {
+        // 20 ways of 64 bytes, 45056 sets: 55 MiB; before it 1 MiB.
+        let fake = Fake::intel(0x0004_06f1)
+            .with_leaf(4, 0, [0x143, 0x03c0_003f, 1023, 0])
+            .with_leaf(4, 1, [0x163, 0x04c0_003f, 45055, 0]);
+        assert_eq!(identity(&fake).unwrap().llc, Some(20 * 64 * 45056));
     }
 
     #[test]

@@ -3,18 +3,20 @@
 //! AMD publishes no description. The layout is Linux'
 //! `arch/x86/kernel/cpu/microcode/amd.c` and Xen's
 //! `xen/arch/x86/cpu/microcode/amd.c`, the load control byte `MCExtractor`'s.
-//! Containers follow one another without an overall length. Patches have no
-//! checksum that is in use today (the CPU verifies a signature of its own), so
-//! what a scan can say is only whether a patch is whole.
+//! Containers follow one another without an overall length ([`scan`]).
 //!
-//! The equivalence table is bounded by its length alone. Its zero sentinel is
-//! optional; Xen's reliance on it was an overrun (commit a8bf14f6f3).
-//!
-//! Once a section header is wrong there is no boundary to fall back on, so a
-//! scan stops there and says so.
+//! Patches up to family 12h have a checksum: it is the sum of the dwords
+//! behind the header, as all of the vendor's patches for these families show.
+//! Later ones have none that is in use (the CPU verifies a signature of its
+//! own), so all that can be said of them is whether they are whole and whether
+//! their ids agree with the table.
 
+pub(crate) mod scan;
+
+use crate::Date;
 use crate::finding::FindingKind;
-use crate::initrd::Scan;
+use crate::intel::sum_of_dwords;
+use crate::update::Check;
 use zerocopy::little_endian::{U16, U32};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
@@ -25,34 +27,12 @@ pub(crate) const SECTION_TABLE: u32 = 0;
 /// The type of a patch's section.
 pub(crate) const SECTION_PATCH: u32 = 1;
 
-/// Levels that take nothing newer: loading over them hangs or resets
-/// (Linux `final_levels`).
-pub const FINAL_LEVELS: [u32; 3] = [0x0100_0098, 0x0100_009f, 0x0100_00af];
-
 /// From this family on, a patch id encodes its CPU.
-const FAMILY_ZEN: u32 = 0x17;
-
-/// The largest patch of each family in bytes, as Xen knows them
-/// (`verify_patch_size`); other families have 2048. Newer patches outgrow such
-/// a table, and Linux has no limit from family 15h on, so it is no rule for a
-/// scan.
-pub const PATCH_SIZES: [(u32, u32); 6] = [
-    (0x14, 1824),
-    (0x15, 4096),
-    (0x16, 3458),
-    (0x17, 3200),
-    (0x19, 5568),
-    (0x1a, 15296),
-];
-
-/// The size in bytes of the largest patch for the family of `signature`.
-#[must_use]
-pub fn patch_size(signature: u32) -> u32 {
-    PATCH_SIZES
-        .iter()
-        .find(|(of_family, _)| *of_family == family(signature))
-        .map_or(2048, |&(_, size)| size)
-}
+pub(crate) const FAMILY_ZEN: u32 = 0x17;
+/// Up to this family, patches have a checksum.
+pub(crate) const FAMILY_LAST_CHECKSUM: u32 = 0x12;
+/// What every family's data id has in its upper byte.
+pub(crate) const DATA_ID: u16 = 0x8000;
 
 /// The family that a CPUID signature names, extended part included.
 #[must_use]
@@ -172,6 +152,8 @@ pub struct Patch<'a> {
     bytes: &'a [u8],
     size: usize,
     table: &'a [EquivalenceEntry],
+    /// Whether the container's table could be read.
+    is_table_known: bool,
 }
 
 impl<'a> Patch<'a> {
@@ -206,124 +188,134 @@ impl<'a> Patch<'a> {
     pub fn signatures(&self) -> impl Iterator<Item = u32> + use<'a> {
         let encoded = signature_of_patch_id(self.header.patch_id.get());
         let table = if encoded.is_some() { &[] } else { self.table };
+        let older = Self { table, ..*self }
+            .mapped()
+            .filter(|&signature| family(signature) < FAMILY_ZEN);
+        encoded.into_iter().chain(older)
+    }
+
+    /// The signatures that the equivalence table maps to the patch, whatever
+    /// its id says. A table may name one twice.
+    pub fn mapped(&self) -> impl Iterator<Item = u32> + use<'a> {
         let id = self.header.processor_revision_id;
-        let mapped = table
+        self.table
             .iter()
             .filter(move |entry| entry.equivalence_id == id)
             .map(|entry| entry.installed_cpu.get())
-            .filter(|&signature| signature != 0 && family(signature) < FAMILY_ZEN);
-        encoded.into_iter().chain(mapped)
+            .filter(|&signature| signature != 0)
     }
 
     /// The lowest level from which a running machine may be updated. Only
     /// later families have the field, and it counts only where it names the
-    /// same CPU as the patch id.
+    /// same CPU as the patch id, and an earlier level.
     #[must_use]
     pub fn minimum_revision(&self) -> Option<u32> {
         let (id, minimum) = (self.header.patch_id.get(), self.header.checksum.get());
         signature_of_patch_id(id)
-            .filter(|_| id >> 8 == minimum >> 8)
+            .filter(|_| id >> 8 == minimum >> 8 && minimum < id)
             .map(|_| minimum)
     }
-}
 
-/// Whether a raw file begins like AMD's.
-pub(crate) fn is_magic(dword: u32) -> bool {
-    dword == MAGIC
-}
+    /// The checksum, where the patch has one.
+    #[must_use]
+    pub fn checksum(&self) -> Option<u32> {
+        let family = family_of_patch_id(self.header.patch_id.get());
+        Some(self.header.checksum.get())
+            .filter(|&checksum| family <= FAMILY_LAST_CHECKSUM && checksum != 0)
+    }
 
-/// Finds all patches in `bytes`, which lie at `base` of what is scanned.
-pub(crate) fn scan<'a>(bytes: &'a [u8], base: usize, scan: &mut Scan<'a>) {
-    // The table of the container that the scan is in.
-    let mut table: Option<&[EquivalenceEntry]> = None;
-    let mut rest = bytes;
-    while rest.iter().any(|&byte| byte != 0) {
-        let at = base + (bytes.len() - rest.len());
-        let first = U32::ref_from_prefix(rest).map_or(0, |(dword, _)| dword.get());
-        rest = match (first, table) {
-            (MAGIC, _) => {
-                let Some((entries, after)) = equivalence_table(rest, at, scan) else {
-                    return;
-                };
-                table = Some(entries);
-                after
+    /// The sum of the dwords behind the header, which the checksum is.
+    #[must_use]
+    pub fn sum(&self) -> u32 {
+        sum_of_dwords(self.bytes.get(HEADER_SIZE..).unwrap_or_default())
+    }
+
+    /// How the patch wants to be loaded; `None` below family 17h, whose
+    /// headers hold filler in its place.
+    #[must_use]
+    pub fn load_control(&self) -> Option<LoadControl> {
+        let bits = self.header.load_control;
+        signature_of_patch_id(self.header.patch_id.get()).map(|_| LoadControl {
+            serialized: bits & 1 != 0,
+            on_both_threads: bits & 2 != 0,
+        })
+    }
+
+    /// The PCI ids of the north and the south bridge, if the patch is bound
+    /// to a chipset.
+    #[must_use]
+    pub fn chipset(&self) -> Option<(u32, u32)> {
+        let ids = (
+            self.header.north_bridge_id.get(),
+            self.header.south_bridge_id.get(),
+        );
+        Some(ids).filter(|&ids| ids != (0, 0))
+    }
+
+    /// Every check that needs no CPU.
+    fn check(&self) -> Check {
+        if let Some(expected) = self.checksum() {
+            let sum = self.sum();
+            if sum != expected {
+                return Err(FindingKind::PatchChecksum { sum, expected });
             }
-            (SECTION_PATCH, Some(table)) => patch(rest, at, table, scan),
-            (section_type, Some(_)) => {
-                return scan.find(at, FindingKind::SectionType { section_type });
+        }
+        // Where the table does not know the patch, nothing contradicts it.
+        let patch_id = self.header.patch_id.get();
+        match self.mapped().next() {
+            Some(mapped) if !self.mapped().any(|cpu| is_for(patch_id, cpu)) => {
+                Err(FindingKind::ContradictingIds { patch_id, mapped })
             }
-            (_, None) => return scan.find(at, FindingKind::ContainerMagic),
-        };
+            _ => Ok(()),
+        }
+    }
+
+    /// What is unusual about a whole patch.
+    fn remarks(&self) -> impl Iterator<Item = FindingKind> + use<> {
+        let header = self.header;
+        let equivalence_id = header.processor_revision_id.get();
+        let minimum = header.checksum.get();
+        let date = header.date.get();
+        let is_zen = signature_of_patch_id(header.patch_id.get()).is_some();
+        let wrong_minimum = is_zen && minimum != 0 && self.minimum_revision().is_none();
+        [
+            (self.is_table_known && self.mapped().next().is_none())
+                .then_some(FindingKind::NotMapped { equivalence_id }),
+            self.chipset().map(
+                |(north_bridge_id, south_bridge_id)| FindingKind::ChipsetBound {
+                    north_bridge_id,
+                    south_bridge_id,
+                },
+            ),
+            wrong_minimum.then_some(FindingKind::MinimumRevision { minimum }),
+            (!Date::from_bcd(date).is_sane()).then_some(FindingKind::Date { date }),
+        ]
+        .into_iter()
+        .flatten()
     }
 }
 
-/// Reads a container up to the end of its equivalence table: the entries and
-/// what follows them.
-fn equivalence_table<'a>(
-    container: &'a [u8],
-    at: usize,
-    scan: &mut Scan<'a>,
-) -> Option<(&'a [EquivalenceEntry], &'a [u8])> {
-    let Ok((ContainerHeader { table, .. }, rest)) = ContainerHeader::ref_from_prefix(container)
-    else {
-        let missing = size_of::<ContainerHeader>() - container.len();
-        scan.find(at, FindingKind::Cut { missing });
-        return None;
-    };
-    if table.section_type != SECTION_TABLE {
-        let section_type = table.section_type.get();
-        scan.find(at, FindingKind::NoEquivalenceTable { section_type });
-        return None;
-    }
-    let size = table.size.get() as usize;
-    let Some((bytes, after)) = rest.split_at_checked(size) else {
-        let missing = size - rest.len();
-        scan.find(at, FindingKind::Cut { missing });
-        return None;
-    };
-    let whole = bytes.len() - bytes.len() % size_of::<EquivalenceEntry>();
-    let (entries, remainder) = bytes.split_at(whole);
-    if !remainder.is_empty() {
-        let nr_bytes = remainder.len();
-        scan.find(at, FindingKind::EquivalenceRemainder { nr_bytes });
-    }
-    Some((<[EquivalenceEntry]>::ref_from_bytes(entries).ok()?, after))
+/// How a patch wants to be loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LoadControl {
+    /// On one core after another.
+    pub serialized: bool,
+    /// On both threads of a core.
+    pub on_both_threads: bool,
 }
 
-/// Reads one patch section: what follows it, which is nothing if it is cut.
-fn patch<'a>(
-    section: &'a [u8],
-    at: usize,
-    table: &'a [EquivalenceEntry],
-    scan: &mut Scan<'a>,
-) -> &'a [u8] {
-    let Ok((SectionHeader { size, .. }, rest)) = SectionHeader::ref_from_prefix(section) else {
-        let missing = size_of::<SectionHeader>() - section.len();
-        scan.find(at, FindingKind::Cut { missing });
-        return &[];
-    };
-    let declared = size.get() as usize;
-    let (bytes, after) = rest.split_at(declared.min(rest.len()));
-    let missing = declared - bytes.len();
-    let check = match missing {
-        0 => Ok(()),
-        missing => Err(FindingKind::Cut { missing }),
-    };
-    match PatchHeader::ref_from_prefix(bytes) {
-        Ok((header, _)) => scan.add(
-            at + size_of::<SectionHeader>(),
-            crate::Update::Amd(Patch {
-                header,
-                bytes,
-                size: declared,
-                table,
-            }),
-            check,
-        ),
-        Err(_) if missing == 0 => scan.find(at, FindingKind::SectionSize { size: size.get() }),
-        Err(_) => scan.find(at, FindingKind::Cut { missing }),
+/// The family that a patch id is for: its upper byte is the extended family.
+fn family_of_patch_id(patch_id: u32) -> u32 {
+    0xf + (patch_id >> 24)
+}
+
+/// Whether a patch with this id can be for a CPU. Below family 17h the id
+/// tells no more than the family.
+fn is_for(patch_id: u32, signature: u32) -> bool {
+    match signature_of_patch_id(patch_id) {
+        Some(encoded) => encoded == signature,
+        None => family_of_patch_id(patch_id) == family(signature),
     }
-    after
 }
 
 #[cfg(test)]

@@ -5,6 +5,9 @@
 //! Reading follows Linux' `lib/earlycpio.c`: trailers end nothing, and the
 //! first bytes that are neither zero nor a header end it without complaint,
 //! because there the compressed archives begin. Only names and data are read.
+//! Linux gives up at a header with a field that is no number or that reaches
+//! beyond the end; here the next header is looked for, so that a damaged entry
+//! costs itself alone.
 //!
 //! Writing aligns each file's data to 16 bytes, so that a kernel can use
 //! Intel's updates in place. It does so by ending the name with more than one
@@ -13,6 +16,7 @@
 //! when the archive is unpacked. At most 15 NULs are added: from 18 on, Linux'
 //! early reader complains about the name.
 
+use crate::bytes::leading_zeros;
 use crate::{Finding, FindingKind};
 use alloc::vec::Vec;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
@@ -47,6 +51,11 @@ impl Header {
         MAGICS.contains(&&self.magic)
     }
 
+    /// Whether the magic and all fields are as a writer writes them.
+    fn is_unmistakable(&self) -> bool {
+        self.is_one() && self.fields.as_flattened().iter().all(u8::is_ascii_hexdigit)
+    }
+
     fn field(&self, index: usize) -> Option<u32> {
         self.fields[index].iter().try_fold(0, |value, &digit| {
             Some(value << 4 | char::from(digit).to_digit(16)?)
@@ -79,7 +88,8 @@ pub fn entries(bytes: &[u8]) -> Entries<'_> {
     Entries { bytes, offset: 0 }
 }
 
-/// See [`entries`]. It ends after an error.
+/// See [`entries`]. After an error it goes on with the next header that can
+/// be found.
 #[derive(Clone, Debug)]
 pub struct Entries<'a> {
     bytes: &'a [u8],
@@ -94,8 +104,9 @@ impl<'a> Iterator for Entries<'a> {
             let at = skip_zeros(self.bytes, self.offset);
             let header = header_at(self.bytes, at)?;
             let Some((mode, entry, end)) = self.read(header, at) else {
-                self.offset = self.bytes.len();
+                self.offset = next_header(self.bytes, at + 4);
                 return Some(Err(Finding {
+                    file: None,
                     offset: at,
                     kind: FindingKind::ArchiveHeader,
                 }));
@@ -118,7 +129,10 @@ impl<'a> Entries<'a> {
         let name = self.bytes.get(name_at..name_end)?;
         let offset = name_end.checked_next_multiple_of(4)?;
         let rest = self.bytes.get(offset..).unwrap_or_default();
-        let data = rest.get(..declared).unwrap_or(rest);
+        // Data that are cut end at the next header, if there is one.
+        let data = rest
+            .get(..declared)
+            .unwrap_or_else(|| &rest[..next_header(rest, 0)]);
         let end = offset + data.len();
         let entry = Entry {
             path: name.split(|&byte| byte == 0).next().unwrap_or_default(),
@@ -139,9 +153,19 @@ fn header_at(bytes: &[u8], offset: usize) -> Option<&Header> {
 /// end.
 fn skip_zeros(bytes: &[u8], offset: usize) -> usize {
     let rest = bytes.get(offset..).unwrap_or_default();
-    rest.iter()
-        .position(|&byte| byte != 0)
-        .map_or(bytes.len(), |nr_zeros| offset + (nr_zeros & !3))
+    match leading_zeros(rest) {
+        nr_zeros if nr_zeros == rest.len() => bytes.len(),
+        nr_zeros => offset + (nr_zeros & !3),
+    }
+}
+
+/// The first dword boundary from `offset` on with what can only be a header,
+/// or the end.
+fn next_header(bytes: &[u8], offset: usize) -> usize {
+    (offset..bytes.len())
+        .step_by(4)
+        .find(|&at| header_at(bytes, at).is_some_and(Header::is_unmistakable))
+        .unwrap_or(bytes.len())
 }
 
 /// An archive of `files`, each a path and its data, with the folders that the
@@ -284,15 +308,34 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_header_is_an_error_and_the_end() {
+    fn a_bad_header_is_an_error_and_costs_its_own_file_alone() {
         for at in [6 + 8 * NAME_SIZE, 6 + 8 * FILE_SIZE, 6 + 8 * MODE] {
             let mut archive = pack(&FILES);
-            archive[at] = b'x';
+            let place = |name: &[u8]| archive.windows(name.len()).position(|w| w == name);
+            let header = place(b"a/b/c\0").expect("it is there") - HEADER_SIZE;
+            archive[header + at] = b'x';
+            let finding = Finding {
+                file: None,
+                offset: header,
+                kind: FindingKind::ArchiveHeader,
+            };
             let mut entries = entries(&archive);
-            let kind = FindingKind::ArchiveHeader;
-            assert_eq!(entries.next(), Some(Err(Finding { offset: 0, kind })));
-            assert_eq!(entries.next(), None);
+            assert_eq!(entries.next(), Some(Err(finding)));
+            let rest: Vec<_> = entries.map(|e| e.expect("it is sound").path).collect();
+            assert_eq!(rest, [b"a/b/d"]);
         }
+    }
+
+    #[test]
+    fn a_size_beyond_the_end_costs_its_own_file_alone() {
+        let mut archive = pack(&FILES);
+        let place = |name: &[u8]| archive.windows(name.len()).position(|w| w == name);
+        let header = place(b"a/b/c\0").expect("it is there") - HEADER_SIZE;
+        archive[header + 6 + 8 * FILE_SIZE..][..8].copy_from_slice(b"00100000");
+        let files: Vec<_> = entries(&archive).flatten().collect();
+        assert_eq!(files.len(), 2);
+        assert!(files[0].missing > 0);
+        assert_eq!((files[1].path, files[1].missing), (&b"a/b/d"[..], 0));
     }
 
     #[test]
@@ -300,7 +343,7 @@ mod tests {
         for field in [NAME_SIZE, FILE_SIZE] {
             let mut archive = pack(&FILES);
             archive[6 + 8 * field..][..8].copy_from_slice(b"ffffffff");
-            assert!(entries(&archive).count() <= 2);
+            assert!(entries(&archive).count() <= 3);
         }
     }
 

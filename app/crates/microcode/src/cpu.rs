@@ -33,6 +33,12 @@ impl Vendor {
             Self::Amd => left.cmp(&right),
         }
     }
+
+    /// Whether the revision is one of Intel's pre-production ones.
+    #[must_use]
+    pub const fn is_pre_production(self, revision: u32) -> bool {
+        matches!(self, Self::Intel) && revision.cast_signed() < 0
+    }
 }
 
 /// One of the distinct CPUs of a machine. Machines with mixed steppings are
@@ -47,9 +53,29 @@ pub struct CpuKind {
     pub platform_id: u8,
     /// The microcode revision that the CPU runs now.
     pub revision: u32,
+    /// Whether the CPU takes no update any more: DIS_MCU_LOAD, bit 1 of
+    /// Intel's IA32_MCU_CONTROL (MSR 0x1406).
+    pub loading_disabled: bool,
+    /// The last-level cache divided by the cores that share it, in bytes,
+    /// where it is known. An erratum depends on it.
+    pub llc_per_core: Option<u32>,
 }
 
 impl CpuKind {
+    /// A CPU on platform 0 that has no update yet and about which nothing
+    /// else is known.
+    #[must_use]
+    pub const fn new(vendor: Vendor, signature: u32) -> Self {
+        Self {
+            vendor,
+            signature,
+            platform_id: 0,
+            revision: 0,
+            loading_disabled: false,
+            llc_per_core: None,
+        }
+    }
+
     /// The platform id as a bit of Intel's processor flags; no bit at all for
     /// an id that the register cannot hold.
     pub(crate) fn platform_flag(&self) -> u32 {
@@ -78,10 +104,8 @@ mod tests {
     #[test]
     fn a_platform_id_beyond_the_register_has_no_flag() {
         let kind = |platform_id| CpuKind {
-            vendor: Vendor::Intel,
-            signature: 0,
             platform_id,
-            revision: 0,
+            ..CpuKind::new(Vendor::Intel, 0)
         };
         assert_eq!(kind(7).platform_flag(), 0x80);
         assert_eq!(kind(8).platform_flag(), 0);

@@ -4,12 +4,18 @@
 //! sentence. The parsers return a [`FindingKind`]; whether a candidate is
 //! [damaged](crate::Damage) follows from it, so the two cannot disagree.
 
+mod words;
+
 use crate::Damage;
-use core::fmt;
+use crate::profile::{Chipset, Profile};
 
 /// One observation at one place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Finding {
+    /// In which microcode file of the scanned bytes, as
+    /// [`Candidate::file`](crate::Candidate::file); `None` for the archive
+    /// around them.
+    pub file: Option<u32>,
     /// Where, in bytes from the start of what was scanned.
     pub offset: usize,
     /// What.
@@ -107,6 +113,21 @@ pub enum FindingKind {
         /// Which entry, from 0.
         entry: usize,
     },
+    /// An Intel update with a negative revision.
+    PreProduction {
+        /// The revision found.
+        revision: u32,
+    },
+    /// Intel processor flags beyond the eight platforms that there are.
+    ProcessorFlags {
+        /// The flags found.
+        flags: u32,
+    },
+    /// A metadata area that is no row of blocks within the data.
+    Metadata {
+        /// The size that the header declares.
+        metadata_size: u32,
+    },
 
     /// What should be an AMD container has not the magic of one.
     ContainerMagic,
@@ -120,7 +141,12 @@ pub enum FindingKind {
         /// How much is left after the last whole entry.
         nr_bytes: usize,
     },
-    /// An AMD section of an unknown type: the rest cannot be read.
+    /// An equivalence table that maps one CPU to two ids.
+    EquivalenceConflict {
+        /// The CPU's signature.
+        signature: u32,
+    },
+    /// An AMD section of an unknown type.
     SectionType {
         /// The type found; 1 is a patch.
         section_type: u32,
@@ -129,6 +155,49 @@ pub enum FindingKind {
     SectionSize {
         /// The size found.
         size: u32,
+    },
+    /// An AMD patch whose data do not sum up to its checksum.
+    PatchChecksum {
+        /// The sum of the data's dwords.
+        sum: u32,
+        /// What the header says.
+        expected: u32,
+    },
+    /// An AMD patch whose id is for another CPU than its equivalence id.
+    ContradictingIds {
+        /// The patch id.
+        patch_id: u32,
+        /// A CPU that the table maps to its equivalence id.
+        mapped: u32,
+    },
+    /// An AMD patch with an equivalence id that its table does not have.
+    NotMapped {
+        /// The id.
+        equivalence_id: u16,
+    },
+    /// An AMD patch that is bound to a chipset.
+    ChipsetBound {
+        /// PCI id of the north bridge, or 0.
+        north_bridge_id: u32,
+        /// PCI id of the south bridge, or 0.
+        south_bridge_id: u32,
+    },
+    /// A minimum revision that is no level of the CPU that the AMD patch is
+    /// for, or none below the patch's own.
+    MinimumRevision {
+        /// What the header says.
+        minimum: u32,
+    },
+
+    /// A date that no calendar has.
+    Date {
+        /// What the header says, `0xMMDDYYYY`.
+        date: u32,
+    },
+    /// Zeros after the last update or patch of a file.
+    Padding {
+        /// How many.
+        nr_bytes: usize,
     },
 }
 
@@ -151,11 +220,22 @@ impl FindingKind {
             Self::TableSize { .. } => "table-size",
             Self::TableChecksum { .. } => "table-checksum",
             Self::EntryChecksum { .. } => "entry-checksum",
+            Self::PreProduction { .. } => "pre-production",
+            Self::ProcessorFlags { .. } => "processor-flags",
+            Self::Metadata { .. } => "metadata",
             Self::ContainerMagic => "container-magic",
             Self::NoEquivalenceTable { .. } => "no-equivalence-table",
             Self::EquivalenceRemainder { .. } => "equivalence-remainder",
+            Self::EquivalenceConflict { .. } => "equivalence-conflict",
             Self::SectionType { .. } => "section-type",
             Self::SectionSize { .. } => "section-size",
+            Self::PatchChecksum { .. } => "patch-checksum",
+            Self::ContradictingIds { .. } => "contradicting-ids",
+            Self::NotMapped { .. } => "not-mapped",
+            Self::ChipsetBound { .. } => "chipset-bound",
+            Self::MinimumRevision { .. } => "minimum-revision",
+            Self::Date { .. } => "date",
+            Self::Padding { .. } => "padding",
         }
     }
 
@@ -163,118 +243,48 @@ impl FindingKind {
     #[must_use]
     pub const fn severity(self) -> Severity {
         match self {
-            Self::InFieldScan | Self::EquivalenceRemainder { .. } => Severity::Warning,
+            Self::InFieldScan
+            | Self::EquivalenceRemainder { .. }
+            | Self::PreProduction { .. }
+            | Self::ProcessorFlags { .. }
+            | Self::Metadata { .. }
+            | Self::EquivalenceConflict { .. }
+            | Self::NotMapped { .. }
+            | Self::ChipsetBound { .. }
+            | Self::MinimumRevision { .. }
+            | Self::Date { .. }
+            | Self::Padding { .. } => Severity::Warning,
             _ => Severity::Error,
         }
     }
 
-    /// What the finding means for the candidate that it was made on; `None`
-    /// where it leaves no candidate or does it no harm.
+    /// Whether a reader that expects updates alone, each right behind the one
+    /// before it, comes to grief here.
+    #[must_use]
+    pub(crate) fn breaks_a_row(self, profile: &Profile) -> bool {
+        match self {
+            Self::InFieldScan | Self::Padding { .. } => true,
+            Self::ChipsetBound { .. } => profile.chipset == Chipset::Damage,
+            _ => self.severity() == Severity::Error,
+        }
+    }
+
+    /// What the finding means for the candidate that it was made on, if it
+    /// was made on one; `None` where it does it no harm.
     #[must_use]
     pub const fn damage(self) -> Option<Damage> {
         match self {
-            Self::Checksum { .. } | Self::TableChecksum { .. } | Self::EntryChecksum { .. } => {
-                Some(Damage::Checksum)
-            }
+            Self::Checksum { .. }
+            | Self::TableChecksum { .. }
+            | Self::EntryChecksum { .. }
+            | Self::PatchChecksum { .. } => Some(Damage::Checksum),
             Self::DataSize { .. } | Self::TotalSize { .. } => Some(Damage::Size),
-            Self::Cut { .. } | Self::LoaderVersion { .. } | Self::TableSize { .. } => {
-                Some(Damage::Malformed)
-            }
+            Self::Cut { .. }
+            | Self::LoaderVersion { .. }
+            | Self::TableSize { .. }
+            | Self::SectionType { .. }
+            | Self::ContradictingIds { .. } => Some(Damage::Malformed),
             _ => None,
-        }
-    }
-}
-
-impl fmt::Display for Finding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "offset {:#x}: {}", self.offset, self.kind)
-    }
-}
-
-impl fmt::Display for FindingKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::UnknownFormat => f.write_str(
-                "neither a cpio archive nor Intel or AMD microcode; give a file of intel-ucode \
-                 or amd-ucode, or an uncompressed early initrd",
-            ),
-            Self::ArchiveHeader => f.write_str(
-                "a damaged cpio header, so the rest of the archive was not read; rebuild the archive",
-            ),
-            Self::ArchiveCut { missing } => write!(
-                f,
-                "the archive ends {missing} bytes before this file does; copy the archive again"
-            ),
-            Self::Trailing { nr_bytes } => write!(
-                f,
-                "the last {nr_bytes} bytes are too few for the header of an update; \
-                 fetch the file again"
-            ),
-            Self::Cut { missing } => write!(
-                f,
-                "the last {missing} bytes of this update are missing; fetch the file again"
-            ),
-            Self::HeaderVersion { version } => write!(
-                f,
-                "header version {version:#x} instead of 1, so no update is read here; \
-                 fetch the file again"
-            ),
-            Self::InFieldScan => {
-                f.write_str("in-field scan data, not microcode; nothing loads it as an update")
-            }
-            Self::LoaderVersion { version } => {
-                write!(f, "the update asks for loader version {version:#x}, known is 1")
-            }
-            Self::DataSize { data_size } => {
-                write!(f, "data size {data_size} is no multiple of 4")
-            }
-            Self::TotalSize {
-                total_size,
-                data_size,
-            } => write!(
-                f,
-                "total size {total_size} is no multiple of 1024 or too small for a 48-byte \
-                 header and data size {data_size}"
-            ),
-            Self::Checksum { sum } => write!(
-                f,
-                "header and data sum up to {sum:#010x} instead of 0; fetch the file again"
-            ),
-            Self::TableSize { size, nr_entries } => write!(
-                f,
-                "an extended signature table of {nr_entries} entries does not take the {size} \
-                 bytes that the header leaves it"
-            ),
-            Self::TableChecksum { sum } => write!(
-                f,
-                "the extended signature table sums up to {sum:#010x} instead of 0; \
-                 fetch the file again"
-            ),
-            Self::EntryChecksum { entry } => write!(
-                f,
-                "entry {entry} of the extended signature table has a wrong checksum; \
-                 fetch the file again"
-            ),
-            Self::ContainerMagic => f.write_str(
-                "no AMD container (magic 0x00414d44) where one should be; give a file of amd-ucode",
-            ),
-            Self::NoEquivalenceTable { section_type } => write!(
-                f,
-                "the container begins with a section of type {section_type:#x} instead of its \
-                 equivalence table, so the rest was not read"
-            ),
-            Self::EquivalenceRemainder { nr_bytes } => write!(
-                f,
-                "{nr_bytes} bytes after the last whole entry of the equivalence table were ignored"
-            ),
-            Self::SectionType { section_type } => write!(
-                f,
-                "a section of unknown type {section_type:#x}, so the rest was not read"
-            ),
-            Self::SectionSize { size } => write!(
-                f,
-                "a section of {size} bytes cannot hold a patch, whose header alone takes 64"
-            ),
         }
     }
 }
@@ -287,6 +297,7 @@ mod tests {
     #[test]
     fn a_finding_tells_where_and_what() {
         let finding = Finding {
+            file: Some(0),
             offset: 0x400,
             kind: FindingKind::Checksum { sum: 0x10 },
         };

@@ -5,6 +5,8 @@
 //! read every time, where Linux stops at the first: the best candidate wins
 //! anyway.
 
+use crate::bytes::is_zero;
+use crate::profile::{Profile, SDM};
 use crate::update::Check;
 use crate::{Candidate, Finding, FindingKind, Update, amd, cpio, intel};
 use alloc::vec::Vec;
@@ -36,11 +38,11 @@ impl Format {
         let first = U32::ref_from_prefix(bytes).map_or(0, |(dword, _)| dword.get());
         if cpio::start(bytes).is_some() {
             Self::Cpio
-        } else if intel::is_magic(first) {
+        } else if intel::scan::is_magic(first) {
             Self::Intel
-        } else if amd::is_magic(first) {
+        } else if amd::scan::is_magic(first) {
             Self::Amd
-        } else if bytes.iter().all(|&byte| byte == 0) {
+        } else if is_zero(bytes) {
             Self::Empty
         } else {
             Self::Unknown
@@ -70,42 +72,79 @@ pub struct Scan<'a> {
     pub candidates: Vec<Candidate<'a>>,
     /// All there is to say. Each damaged candidate has one, at its offset.
     pub findings: Vec<Finding>,
+    /// How many microcode files the bytes hold.
+    pub nr_files: u32,
+    profile: &'static Profile,
 }
 
 impl<'a> Scan<'a> {
-    /// Notes a finding.
+    /// Whose rules it went by.
+    #[must_use]
+    pub const fn profile(&self) -> &'static Profile {
+        self.profile
+    }
+
+    /// Whether the bytes hold microcode or an archive at all.
+    #[must_use]
+    pub const fn is_recognised(&self) -> bool {
+        !matches!(self.format, Format::Unknown)
+    }
+
+    /// Notes a finding in the file that is being read.
     pub(crate) fn find(&mut self, offset: usize, kind: FindingKind) {
-        self.findings.push(Finding { offset, kind });
+        self.findings.push(Finding {
+            file: self.nr_files.checked_sub(1),
+            offset,
+            kind,
+        });
     }
 
     /// Notes a candidate and, where its check failed, the finding.
     pub(crate) fn add(&mut self, offset: usize, update: Update<'a>, check: Check) {
-        let damage = check.err().and_then(|kind| {
+        let defect = check.err();
+        if let Some(kind) = defect {
             self.find(offset, kind);
-            kind.damage()
-        });
+        }
         self.candidates.push(Candidate {
             index: u32::try_from(self.candidates.len()).unwrap_or(u32::MAX),
+            file: self.nr_files.saturating_sub(1),
             offset,
             update,
-            damage,
+            defect,
         });
     }
 }
 
-/// Finds every update and patch in `bytes`, whatever they are.
+/// Finds every update and patch in `bytes`, whatever they are, by the manuals'
+/// rules.
 #[must_use]
 pub fn scan(bytes: &[u8]) -> Scan<'_> {
+    scan_as(bytes, &SDM)
+}
+
+/// Finds every update and patch in `bytes` as an implementation would read
+/// them. What it would not read because of damage before it is found all the
+/// same; [`judge`](crate::judge) minds that.
+#[must_use]
+pub fn scan_as<'a>(bytes: &'a [u8], profile: &'static Profile) -> Scan<'a> {
     let mut scan = Scan {
         format: Format::of(bytes),
         candidates: Vec::new(),
         findings: Vec::new(),
+        nr_files: 0,
+        profile,
     };
     match scan.format {
         Format::Empty => {}
         Format::Cpio => scan_archives(bytes, &mut scan),
-        Format::Intel => intel::scan(bytes, 0, &mut scan),
-        Format::Amd => amd::scan(bytes, 0, &mut scan),
+        Format::Intel => {
+            scan.nr_files = 1;
+            intel::scan::scan(bytes, 0, &mut scan);
+        }
+        Format::Amd => {
+            scan.nr_files = 1;
+            amd::scan::scan(bytes, 0, &mut scan);
+        }
         Format::Unknown => scan.find(0, FindingKind::UnknownFormat),
     }
     scan
@@ -115,7 +154,10 @@ fn scan_archives<'a>(bytes: &'a [u8], scan: &mut Scan<'a>) {
     for entry in cpio::entries(bytes) {
         let entry = match entry {
             Ok(entry) => entry,
-            Err(finding) => return scan.find(finding.offset, finding.kind),
+            Err(finding) => {
+                scan.findings.push(finding);
+                continue;
+            }
         };
         let cpio::Entry {
             offset,
@@ -124,12 +166,16 @@ fn scan_archives<'a>(bytes: &'a [u8], scan: &mut Scan<'a>) {
             ..
         } = entry;
         if missing != 0 {
-            scan.find(offset, FindingKind::ArchiveCut { missing });
+            let kind = FindingKind::ArchiveCut { missing };
+            let file = None;
+            scan.findings.push(Finding { file, offset, kind });
         }
         if entry.path == INTEL_PATH.as_bytes() {
-            intel::scan(data, offset, scan);
+            scan.nr_files += 1;
+            intel::scan::scan(data, offset, scan);
         } else if entry.path == AMD_PATH.as_bytes() {
-            amd::scan(data, offset, scan);
+            scan.nr_files += 1;
+            amd::scan::scan(data, offset, scan);
         }
     }
 }
@@ -203,7 +249,7 @@ mod tests {
         let bytes = pack(&intel, &[]);
         let first = scan(&bytes).candidates[0].offset;
         let scan = scan(&bytes[..first + 2048 + 100]);
-        let damages: Vec<_> = scan.candidates.iter().map(|c| c.damage).collect();
+        let damages: Vec<_> = scan.candidates.iter().map(Candidate::damage).collect();
         assert_eq!(damages, [None, Some(Damage::Malformed)]);
         let names: Vec<_> = scan.findings.iter().map(|f| f.kind.name()).collect();
         assert_eq!(names, ["archive-cut", "cut"]);

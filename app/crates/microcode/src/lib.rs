@@ -23,21 +23,27 @@ extern crate alloc;
 
 pub mod amd;
 pub mod applicability;
+mod bytes;
 pub mod cache;
 pub mod cpio;
 mod cpu;
 mod date;
+pub mod digest;
 mod finding;
 pub mod initrd;
 pub mod intel;
-
+pub mod profile;
+mod reason;
 pub mod synth;
 mod update;
 
-pub use applicability::{Policy, Verdict, judge};
+pub use applicability::{Policy, judge};
 pub use cache::{Cache, CacheError, Cached, Inserted};
 pub use cpu::{CpuKind, Vendor};
 pub use date::Date;
+pub use digest::{DigestCheck, DigestList};
 pub use finding::{Finding, FindingKind, Severity};
-pub use initrd::{Format, Scan, scan};
+pub use initrd::{Format, Scan, scan, scan_as};
+pub use profile::Profile;
+pub use reason::{Reason, Verdict};
 pub use update::{Candidate, Damage, Fit, Target, Update};

@@ -1,5 +1,6 @@
 //! What both vendors' formats have in common.
 
+use crate::profile::{NoFlags, Profile, ZenKey};
 use crate::{CpuKind, Date, FindingKind, Vendor, amd, intel};
 
 /// An update (Intel) or a patch (AMD), as a view of the scanned bytes.
@@ -25,8 +26,11 @@ pub struct Target {
 pub enum Fit {
     /// It is for this CPU.
     Fits,
-    /// It is for this signature on another platform.
-    OtherPlatform,
+    /// It is for this signature on other platforms.
+    OtherPlatform {
+        /// All processor flags that it has for the signature.
+        flags: u32,
+    },
     /// It is for another signature.
     OtherSignature,
 }
@@ -125,32 +129,46 @@ impl<'a> Update<'a> {
         }
     }
 
-    /// Whether the update is for this CPU, whatever their revisions. A
-    /// platform matches when its bit is among the processor flags; no flags
-    /// at all mean platform id 0 (Linux `intel_find_matching_signature`).
+    /// Whether the update is for this CPU, whatever their revisions, as this
+    /// profile reads it.
     #[must_use]
-    pub fn fit(&self, cpu: &CpuKind) -> Fit {
-        if self.vendor() != cpu.vendor {
-            return Fit::OtherSignature;
-        }
-        let platform = cpu.platform_flag();
-        let fits = |flags| match flags {
-            Some(0) => cpu.platform_id == 0,
-            Some(flags) => flags & platform != 0,
-            None => true,
-        };
-        let mut same_signature = self
-            .targets()
-            .filter(|target| target.signature == cpu.signature)
-            .peekable();
-        if same_signature.peek().is_none() {
-            Fit::OtherSignature
-        } else if same_signature.any(|target| fits(target.flags)) {
-            Fit::Fits
-        } else {
-            Fit::OtherPlatform
+    pub fn fit(&self, cpu: &CpuKind, profile: &Profile) -> Fit {
+        match self {
+            _ if self.vendor() != cpu.vendor => Fit::OtherSignature,
+            Self::Intel(update) => fit_intel(update, cpu, profile.no_flags),
+            Self::Amd(patch) => fit_amd(patch, cpu, profile.zen_key),
         }
     }
+}
+
+/// A platform matches when its bit is among the processor flags (SDM volume 3,
+/// "Microcode Update Loader").
+fn fit_intel(update: &intel::Update<'_>, cpu: &CpuKind, no_flags: NoFlags) -> Fit {
+    let fits = |flags| match (flags, no_flags) {
+        (0, NoFlags::PlatformZero) => cpu.platform_id == 0,
+        (0, NoFlags::Everybody) => true,
+        (flags, _) => flags & cpu.platform_flag() != 0,
+    };
+    let mut all_flags = None;
+    for target in update.targets() {
+        let flags = target.flags.unwrap_or_default();
+        if target.signature != cpu.signature {
+            continue;
+        }
+        if fits(flags) {
+            return Fit::Fits;
+        }
+        all_flags = Some(all_flags.unwrap_or(0) | flags);
+    }
+    all_flags.map_or(Fit::OtherSignature, |flags| Fit::OtherPlatform { flags })
+}
+
+fn fit_amd(patch: &amd::Patch<'_>, cpu: &CpuKind, zen_key: ZenKey) -> Fit {
+    let fits = match zen_key {
+        ZenKey::PatchId => patch.signatures().any(|found| found == cpu.signature),
+        ZenKey::Table => patch.mapped().any(|found| found == cpu.signature),
+    };
+    if fits { Fit::Fits } else { Fit::OtherSignature }
 }
 
 /// Why a candidate that was recognised may not be used, whatever the CPU.
@@ -169,13 +187,34 @@ pub enum Damage {
 pub struct Candidate<'a> {
     /// Its place among the candidates of the scan, from 0.
     pub index: u32,
+    /// Which microcode file of the scanned bytes it is from, from 0: an initrd
+    /// can hold several, anything else is one.
+    pub file: u32,
     /// Where its header lies, in bytes from the start of what was scanned.
     pub offset: usize,
     /// The update itself.
     pub update: Update<'a>,
-    /// Why it may not be used. A [`Finding`](crate::Finding) at the same
-    /// offset says more.
-    pub damage: Option<Damage>,
+    /// What damages it, if anything. It is among the scan's
+    /// [findings](crate::Finding) too.
+    pub defect: Option<FindingKind>,
+}
+
+impl Candidate<'_> {
+    /// Why it may not be used.
+    #[must_use]
+    pub fn damage(&self) -> Option<Damage> {
+        self.defect.and_then(FindingKind::damage)
+    }
+
+    /// Whether its checksums hold; `None` where it has none that is in use.
+    #[must_use]
+    pub fn checksum_ok(&self) -> Option<bool> {
+        match (self.damage(), &self.update) {
+            (Some(Damage::Checksum), _) => Some(false),
+            (_, Update::Intel(update)) => Some(update.sum() == Some(0)),
+            (_, Update::Amd(patch)) => patch.checksum().map(|expected| patch.sum() == expected),
+        }
+    }
 }
 
 /// What a parser's check of one candidate comes to.

@@ -1,7 +1,8 @@
 //! What holds for any bytes, any updates and any CPU.
 
 use microcode::{
-    Cache, CpuKind, Date, Inserted, Policy, Scan, Vendor, Verdict, initrd, judge, scan, synth,
+    Cache, CpuKind, Date, Inserted, Policy, Reason, Scan, Vendor, Verdict, initrd, judge, scan,
+    synth,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -22,8 +23,8 @@ fn check_promises(bytes: &[u8], scan: &Scan<'_>) -> Result<(), TestCaseError> {
             .iter()
             .filter(|finding| finding.offset == candidate.offset)
             .filter_map(|finding| finding.kind.damage());
-        prop_assert_eq!(damages.next_back(), candidate.damage);
-        prop_assert!(candidate.damage.is_some() || candidate.update.is_whole());
+        prop_assert_eq!(damages.next_back(), candidate.damage());
+        prop_assert!(candidate.damage().is_some() || candidate.update.is_whole());
     }
     for finding in &scan.findings {
         prop_assert!(finding.offset <= bytes.len());
@@ -31,16 +32,9 @@ fn check_promises(bytes: &[u8], scan: &Scan<'_>) -> Result<(), TestCaseError> {
     }
     // Nothing that a reader may ask for panics either.
     for kind in [Vendor::Intel, Vendor::Amd] {
-        let cpu = CpuKind {
-            vendor: kind,
-            signature: 0x0005_06e3,
-            platform_id: 0,
-            revision: 0,
-        };
-        prop_assert_eq!(
-            judge(&scan.candidates, &cpu, Policy::default()).len(),
-            scan.candidates.len()
-        );
+        let cpu = CpuKind::new(kind, 0x0005_06e3);
+        let reasons = judge(scan, &cpu, &Policy::default());
+        prop_assert_eq!(reasons.len(), scan.candidates.len());
     }
     for candidate in &scan.candidates {
         let update = &candidate.update;
@@ -52,19 +46,23 @@ fn check_promises(bytes: &[u8], scan: &Scan<'_>) -> Result<(), TestCaseError> {
 
 /// A file of some format, so that changes to it reach deep into the parsers.
 fn sound_file() -> impl Strategy<Value = Vec<u8>> {
-    let intel = (vec((0u32..4, 0u32..256), 0..3), 0usize..4000, any::<u32>()).prop_map(
+    let revision = 0u32..1 << 31;
+    let intel = (vec((0u32..4, 1u32..256), 0..3), 0usize..4000, revision).prop_map(
         |(extended, data_size, revision)| {
             let first = synth::intel(0x0005_06e3, 0x36, revision)
                 .data_size(data_size)
                 .extended(&extended)
+                .metadata(3, &[1; 4])
                 .build();
             let second = synth::intel(0x0f29, 1, revision).legacy().build();
             [first, second].concat()
         },
     );
-    let amd = (any::<u32>(), 0u16..300).prop_map(|(revision, size)| {
-        let container = synth::amd(0x0010_0f62, revision)
+    let amd = (0u32..1 << 24, 0u16..300).prop_map(|(level, size)| {
+        let container = synth::amd(0x0010_0f62, 0x0100_0000 | level)
+            .patch_size(size)
             .patch(0x0080_0f12, 0x0800_126f)
+            .minimum_revision(0x0800_1201)
             .patch_size(size);
         [container.build(), container.without_sentinel().build()].concat()
     });
@@ -100,10 +98,9 @@ fn damaged_file() -> impl Strategy<Value = Vec<u8>> {
 prop_compose! {
     fn cpu()(signature in 1u32..3, platform_id in 0u8..8, revision in -2i32..4) -> CpuKind {
         CpuKind {
-            vendor: Vendor::Intel,
-            signature,
             platform_id,
             revision: revision.cast_unsigned(),
+            ..CpuKind::new(Vendor::Intel, signature)
         }
     }
 }
@@ -145,7 +142,7 @@ proptest! {
     fn what_the_generator_is_told_is_what_a_scan_reads(
         signature: u32,
         flags in 0u32..256,
-        revision: u32,
+        revision in 0u32..1 << 31,
         minimum in 1u32..,
         data_size in 0usize..20_000,
         extended in vec((any::<u32>(), 0u32..256), 0..5),
@@ -177,17 +174,58 @@ proptest! {
     #[test]
     fn one_bad_update_never_hides_its_neighbours(
         defect in prop::sample::select(synth::Defect::ALL.to_vec())
-            .prop_filter("a cut takes what follows along", |d| *d != synth::Defect::Cut),
+            .prop_filter("they damage what follows", |defect| !matches!(
+                defect,
+                synth::Defect::Cut | synth::Defect::Padding | synth::Defect::Trailing
+            )),
         sizes in prop::array::uniform3(1usize..6000),
     ) {
         let [before, bad, after] = sizes.map(|size| synth::intel(1, 1, 1).data_size(size));
         let bytes = [before.build(), bad.defect(defect).build(), after.build()].concat();
         let archive = initrd::pack(&bytes, &[]);
         let scan = scan(&archive);
-        let sound: Vec<_> = scan.candidates.iter().filter(|c| c.damage.is_none()).collect();
-        prop_assert_eq!(sound.len(), 2);
+        let ends = [&scan.candidates[0], &scan.candidates[scan.candidates.len() - 1]];
+        prop_assert!(ends.iter().all(|candidate| candidate.damage().is_none()));
         prop_assert_eq!(scan.findings.len(), 1);
         prop_assert_eq!(scan.findings[0].kind.name(), defect.name());
+    }
+
+    #[test]
+    fn one_bad_patch_never_hides_its_neighbours(
+        defect in prop::sample::select(synth::ContainerDefect::ALL.to_vec())
+            .prop_filter("they damage what follows", |defect| !matches!(
+                defect,
+                synth::ContainerDefect::Cut | synth::ContainerDefect::Padding
+            )),
+        sizes in prop::array::uniform3(64u16..3000),
+    ) {
+        let [before, bad, after] = sizes.map(|size| {
+            synth::amd(0x0080_0f12, 0x0800_126f)
+                .patch_size(size)
+                .patch(0x0083_0f10, 0x0830_107c)
+                .patch_size(size)
+        });
+        let bytes = [before.build(), bad.defect(defect).build(), after.build()].concat();
+        let archive = initrd::pack(&[], &bytes);
+        let scan = scan(&archive);
+        let sound = scan.candidates.iter().filter(|c| c.damage().is_none()).count();
+        prop_assert!(sound >= 5, "{} sound, {}", sound, defect.name());
+    }
+
+    #[test]
+    fn the_profiles_agree_on_what_is_sound_and_unremarkable(
+        bytes in sound_file(),
+        cpu in cpu(),
+    ) {
+        let cpu = CpuKind { revision: cpu.revision & 3, ..cpu };
+        let verdicts = microcode::Profile::ALL.map(|profile| {
+            let scan = microcode::scan_as(&bytes, profile);
+            let policy = Policy { profile, ..Policy::default() };
+            let reasons = judge(&scan, &cpu, &policy);
+            reasons.iter().map(Reason::verdict).collect::<Vec<_>>()
+        });
+        prop_assert_eq!(&verdicts[0], &verdicts[1]);
+        prop_assert_eq!(&verdicts[0], &verdicts[2]);
     }
 
     #[test]
@@ -201,13 +239,17 @@ proptest! {
         };
         let bytes: Vec<u8> = updates.iter().flat_map(build).collect();
         let scan = scan(&bytes);
-        let verdicts = judge(&scan.candidates, &cpu, Policy { force });
+        let policy = Policy { force, ..Policy::default() };
+        let reasons = judge(&scan, &cpu, &policy);
+        let verdicts: Vec<_> = reasons.iter().map(Reason::verdict).collect();
         prop_assert_eq!(verdicts.len(), updates.len());
 
         let current = cpu.revision.cast_signed();
         let applies = |&&(signature, flags, revision): &&(u32, u32, i32)| {
             let on_platform = if flags == 0 { 1 } else { flags } >> cpu.platform_id & 1 == 1;
-            signature == cpu.signature && on_platform && (force || revision > current)
+            let in_production = revision >= 0 || current < 0;
+            let is_progress = revision > current && in_production;
+            signature == cpu.signature && on_platform && (force || is_progress)
         };
         let newest = updates.iter().filter(applies).map(|update| update.2).max();
         let chosen: Vec<_> = updates
@@ -223,12 +265,12 @@ proptest! {
     fn the_cache_holds_the_newest_update_ever_offered(
         revisions in vec(-3i32..4, 1..10),
     ) {
-        let cpu = CpuKind { vendor: Vendor::Intel, signature: 1, platform_id: 0, revision: 0 };
-        let mut cache = Cache::new();
+        let cpu = CpuKind::new(Vendor::Intel, 1);
+        let mut cache = Cache::default();
         let mut newest = None;
         for revision in revisions {
             let bytes = synth::intel(1, 1, revision.cast_unsigned()).build();
-            let inserted = cache.insert(&cpu, &scan(&bytes).candidates[0].update);
+            let inserted = cache.insert(&cpu, &scan(&bytes).candidates[0].update, false);
             let expected = match newest {
                 None => Inserted::Stored,
                 Some(newest) if revision > newest => Inserted::Replaced,

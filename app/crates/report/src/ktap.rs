@@ -3,7 +3,9 @@
 use core::fmt;
 
 use crate::logfmt::Value;
-use crate::record::{Absent, Candidate, Cpu, Finding, Guard, Header, Initrd, Time};
+use crate::record::{
+    Absent, Cached, Candidate, Cpu, Finding, Guard, Header, Initrd, Prepare, Time,
+};
 
 /// The first line of the stream.
 pub const VERSION_LINE: &str = "KTAP version 1";
@@ -164,6 +166,10 @@ pub enum Line<'a> {
     Finding(Finding<'a>),
     /// A candidate in it.
     Candidate(Candidate),
+    /// What the cache holds.
+    Cached(Cached<'a>),
+    /// What the preparation took.
+    Prepare(Prepare),
     /// A CPU's end.
     Cpu(Cpu),
     /// A CPU's times.
@@ -205,6 +211,8 @@ impl<'a> Line<'a> {
             Initrd::KIND => Initrd::read(fields).map(Line::Initrd),
             Finding::KIND => Finding::read(fields).map(Line::Finding),
             Candidate::KIND => Candidate::read(fields).map(Line::Candidate),
+            Cached::KIND => Cached::read(fields).map(Line::Cached),
+            Prepare::KIND => Prepare::read(fields).map(Line::Prepare),
             Cpu::KIND => Cpu::read(fields).map(Line::Cpu),
             Time::KIND => Time::read(fields).map(Line::Time),
             Absent::KIND => Absent::read(fields).map(Line::Absent),

@@ -147,6 +147,35 @@ record! {
 }
 
 record! {
+    /// What it took to get from the initrd to a plan, before any CPU stopped.
+    pub struct Prepare = "prepare" {
+        /// Reading and checking the initrd, in ns.
+        scan_ns: u64 = "scan_ns",
+        /// Judging the candidates for the CPUs and filling the cache, in ns.
+        plan_ns: u64 = "plan_ns",
+    }
+}
+
+record! {
+    /// What the cache holds for one kind of CPU after the request.
+    pub struct Cached<'a> = "cached" {
+        /// The kind's vendor.
+        vendor: Vendor = "vendor",
+        /// The kind's CPUID leaf 1 EAX.
+        signature: Hex32 = "sig",
+        /// The kind's platform id (Intel; 0 on AMD).
+        platform: u8 = "platform",
+        /// Revision or patch level of the update.
+        revision: Hex32 = "rev",
+        /// What became of it when it was offered: `stored`, `replaced`,
+        /// `dropped-older`, `dropped-same`.
+        inserted: &'a str = "inserted",
+        /// What the load made of it: `on-trial`, `proven`, `rejected`.
+        state: &'a str = "state",
+    }
+}
+
+record! {
     /// How one CPU ended.
     pub struct Cpu = "cpu" {
         /// Kernel's number of the CPU, from 0.

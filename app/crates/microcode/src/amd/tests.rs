@@ -1,5 +1,6 @@
 use super::*;
-use crate::{Damage, Date, Format, Update, synth};
+use crate::{Candidate, Damage, Date, Format, Scan, Update, synth};
+use alloc::vec;
 use alloc::vec::Vec;
 
 /// The processor revision id of the hand-written patches.
@@ -137,7 +138,7 @@ fn a_section_beyond_the_end_is_a_malformed_candidate() {
         &[(0x0100_00c7, ID), (0x0100_00c8, ID)],
     );
     let scan = crate::scan(&bytes[..bytes.len() - 5]);
-    let damages: Vec<_> = scan.candidates.iter().map(|c| c.damage).collect();
+    let damages: Vec<_> = scan.candidates.iter().map(Candidate::damage).collect();
     assert_eq!(damages, [None, Some(Damage::Malformed)]);
     assert_eq!(scan.findings[0].kind, FindingKind::Cut { missing: 5 });
     assert!(!scan.candidates[1].update.is_whole());
@@ -155,7 +156,7 @@ fn a_cut_anywhere_keeps_what_is_whole_before_it() {
         let nr_sound = scan
             .candidates
             .iter()
-            .filter(|c| c.damage.is_none())
+            .filter(|c| c.damage().is_none())
             .count();
         assert_eq!(
             nr_sound,
@@ -181,14 +182,129 @@ fn lengths_up_to_the_largest_are_bounded_by_the_bytes() {
 }
 
 #[test]
-fn what_is_no_section_ends_the_scan_with_a_finding_unless_it_is_zero() {
+fn zeros_behind_the_last_patch_are_a_warning_and_others_an_error() {
     let mut bytes = by_hand(&[(0x0010_0f62, ID)], &[(0x0100_00c7, ID)]);
     bytes.extend([0; 13]);
-    assert_eq!(crate::scan(&bytes).findings, []);
+    assert_eq!(names(&crate::scan(&bytes)), ["padding"]);
     bytes.push(7);
     let scan = crate::scan(&bytes);
     assert_eq!(names(&scan), ["section-type"]);
     assert_eq!(scan.candidates.len(), 1);
+}
+
+/// A container of three patches of 200 bytes for as many CPUs, then another
+/// container, and where their sections begin.
+fn row() -> (Vec<u8>, Vec<usize>) {
+    let zen = [0x0080_0f12, 0x0083_0f10, 0x0087_0f10];
+    let first = synth::amd(zen[0], 0x0800_126f).patch_size(200);
+    let first = zen[1..].iter().fold(first, |container, &signature| {
+        let id = patch_id(signature, 0x10);
+        container.patch(signature, id).patch_size(200)
+    });
+    let second = synth::amd(0x00a0_0f11, 0x0a00_11d5).patch_size(200);
+    let (first, second) = (first.build(), second.build());
+    let table = 12 + 4 * 16;
+    let sections = vec![table, table + 208, table + 416, first.len() + 12 + 2 * 16];
+    ([first, second].concat(), sections)
+}
+
+fn sound_levels(bytes: &[u8]) -> Vec<u32> {
+    let scan = crate::scan(bytes);
+    let sound = scan.candidates.iter().filter(|c| c.damage().is_none());
+    sound.map(|c| c.update.revision() & 0xff).collect()
+}
+
+#[test]
+fn a_damaged_section_costs_itself_and_none_of_its_neighbours() {
+    let (bytes, sections) = row();
+    assert_eq!(sound_levels(&bytes), [0x6f, 0x10, 0x10, 0xd5]);
+    let damaged = |at: usize, value: u32| {
+        let mut bytes = bytes.clone();
+        bytes[at..at + 4].copy_from_slice(&value.to_le_bytes());
+        assert!(!crate::scan(&bytes).findings.is_empty());
+        sound_levels(&bytes)
+    };
+    // The type, a size beyond the end, a size too small for a patch.
+    for (field, value) in [(0, 9), (4, u32::MAX), (4, 63)] {
+        assert_eq!(damaged(sections[0] + field, value), [0x10, 0x10, 0xd5]);
+        assert_eq!(damaged(sections[1] + field, value), [0x6f, 0x10, 0xd5]);
+        assert_eq!(damaged(sections[3] + field, value), [0x6f, 0x10, 0x10]);
+    }
+    // The second container's magic, and the size of its table.
+    let container = sections[3] - 12 - 2 * 16;
+    assert_eq!(damaged(container, 9), [0x6f, 0x10, 0x10, 0xd5]);
+    assert_eq!(damaged(container + 8, u32::MAX), [0x6f, 0x10, 0x10, 0xd5]);
+}
+
+#[test]
+fn every_single_bit_flip_of_a_header_is_found_or_harmless() {
+    // Harmless: the patch is for no CPU that it was not for before, and takes
+    // no more bytes. Its level may differ, which the CPU finds out.
+    for sound in [
+        synth::amd(0x0080_0f12, 0x0800_126f).build(),
+        synth::amd(0x0010_0f62, 0x0100_00c7).build(),
+    ] {
+        let before = crate::scan(&sound).candidates[0].update;
+        let header = sound.len() - before.size();
+        for bit in (header - 8) * 8..(header + HEADER_SIZE) * 8 {
+            let mut flipped = sound.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            let scan = crate::scan(&flipped);
+            let harmless = scan.candidates.iter().all(|candidate| {
+                let update = &candidate.update;
+                update.size() == before.size()
+                    && update
+                        .targets()
+                        .all(|target| before.targets().any(|t| t == target))
+            });
+            assert!(harmless || !scan.findings.is_empty(), "bit {bit}");
+        }
+    }
+}
+
+#[test]
+fn up_to_family_12h_the_data_sum_up_to_the_checksum() {
+    let mut bytes = synth::amd(0x0010_0f62, 0x0100_00c7).build();
+    assert_eq!(crate::scan(&bytes).candidates[0].checksum_ok(), Some(true));
+    *bytes.last_mut().expect("it is not empty") ^= 1;
+    let scan = crate::scan(&bytes);
+    assert_eq!(names(&scan), ["patch-checksum"]);
+    assert_eq!(scan.candidates[0].damage(), Some(Damage::Checksum));
+    assert_eq!(scan.candidates[0].checksum_ok(), Some(false));
+    let later = synth::amd(0x0070_0f01, 0x0700_010f).build();
+    assert_eq!(crate::scan(&later).candidates[0].checksum_ok(), None);
+}
+
+#[test]
+fn two_patches_for_one_equivalence_id_are_two_candidates_for_one_cpu() {
+    let bytes = synth::amd(0x00a0_0f11, 0x0a00_11d5)
+        .patch(0x00a0_0f11, 0x0a00_11de)
+        .build();
+    let scan = crate::scan(&bytes);
+    assert_eq!(scan.findings, []);
+    let found: Vec<_> = scan
+        .candidates
+        .iter()
+        .map(|c| signatures(&c.update))
+        .collect();
+    assert_eq!(found, [[0x00a0_0f11], [0x00a0_0f11]]);
+}
+
+#[test]
+fn load_control_is_read_where_there_is_one() {
+    let control = |signature, id: u32, bits| {
+        let bytes = synth::amd(signature, id).load_control(bits).build();
+        let Update::Amd(patch) = crate::scan(&bytes).candidates[0].update else {
+            panic!("it is AMD's");
+        };
+        patch.load_control()
+    };
+    let both = LoadControl {
+        serialized: true,
+        on_both_threads: true,
+    };
+    assert_eq!(control(0x00b4_0f40, 0x0b40_4035, 3), Some(both));
+    assert_eq!(control(0x0010_0f62, 0x0100_00c7, 0xaa), None);
 }
 
 #[test]

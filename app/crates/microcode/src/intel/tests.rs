@@ -1,5 +1,6 @@
 use super::*;
-use crate::{Damage, Format, Update as Any, synth};
+use crate::profile::{LINUX, SDM, XEN};
+use crate::{Damage, Format, Scan, Update as Any, scan_as, synth};
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -38,7 +39,7 @@ fn names(scan: &Scan<'_>) -> Vec<&'static str> {
 }
 
 fn damages(scan: &Scan<'_>) -> Vec<(usize, Option<Damage>)> {
-    let of = |c: &crate::Candidate<'_>| (c.offset, c.damage);
+    let of = |c: &crate::Candidate<'_>| (c.offset, c.damage());
     scan.candidates.iter().map(of).collect()
 }
 
@@ -47,7 +48,7 @@ fn every_field_of_a_header_is_read_from_its_place() {
     let bytes = by_hand(0x8000_00f0);
     let scan = crate::scan(&bytes);
     assert_eq!(scan.format, Format::Intel);
-    assert_eq!(scan.findings, []);
+    assert_eq!(names(&scan), ["pre-production"]);
     let update = &scan.candidates[0].update;
     assert_eq!(update.revision(), 0x8000_00f0);
     assert_eq!(update.signature(), Some(0x0005_06e3));
@@ -71,14 +72,52 @@ fn data_size_zero_is_the_legacy_form_whatever_the_total_size_says() {
     assert_eq!(legacy.len(), 2048);
     assert_eq!(crate::scan(&legacy).findings, []);
 
-    // Xen would read 4096 bytes here.
     let mut odd = legacy.clone();
     let checksum = u32::from_le_bytes([odd[16], odd[17], odd[18], odd[19]]);
     set(&mut odd, 32, 4096);
     set(&mut odd, 16, checksum.wrapping_sub(4096));
     odd.extend_from_slice(&legacy);
-    let scan = crate::scan(&odd);
-    assert_eq!(damages(&scan), [(0, None), (2048, None)]);
+    for profile in [&SDM, &LINUX] {
+        let scan = scan_as(&odd, profile);
+        assert_eq!(damages(&scan), [(0, None), (2048, None)]);
+    }
+    // Xen reads 4096 bytes here, and takes the second update for a table.
+    let scan = scan_as(&odd, &XEN);
+    assert_eq!(damages(&scan), [(0, Some(Damage::Malformed))]);
+    assert_eq!(names(&scan), ["table-size"]);
+}
+
+#[test]
+fn total_size_zero_beside_a_data_size_is_the_legacy_size_to_xen_alone() {
+    let mut bytes = synth::intel(1, 1, 1).data_size(2000).build();
+    set(&mut bytes, 32, 0);
+    let checksum = u32::from_le_bytes([bytes[16], bytes[17], bytes[18], bytes[19]]);
+    set(&mut bytes, 16, checksum.wrapping_add(2048));
+    for (profile, damage) in [
+        (&SDM, Some(Damage::Size)),
+        (&XEN, None),
+        (&LINUX, Some(Damage::Size)),
+    ] {
+        assert_eq!(damages(&scan_as(&bytes, profile)), [(0, damage)]);
+    }
+}
+
+#[test]
+fn linux_minds_no_steps_of_sizes() {
+    let mut bytes = by_hand(1);
+    bytes.resize(1030, 0);
+    set(&mut bytes, 28, 1030 - 48);
+    set(&mut bytes, 32, 1030);
+    set(&mut bytes, 16, 0);
+    let checksum = sum_of_dwords(&bytes).wrapping_neg();
+    set(&mut bytes, 16, checksum);
+    for (profile, damage) in [
+        (&SDM, Some(Damage::Size)),
+        (&XEN, Some(Damage::Size)),
+        (&LINUX, None),
+    ] {
+        assert_eq!(damages(&scan_as(&bytes, profile)), [(0, damage)]);
+    }
 }
 
 #[test]
@@ -113,9 +152,9 @@ fn after_an_unusable_size_the_scan_finds_the_next_header() {
         let scan = crate::scan(&bytes);
         let offsets: Vec<_> = scan.candidates.iter().map(|c| c.offset).collect();
         assert_eq!(offsets, [0, 1024, 1024 + long_size], "total size {size}");
-        assert!(scan.candidates[1].damage.is_some());
+        assert!(scan.candidates[1].damage().is_some());
         assert_eq!(scan.candidates[1].update.bytes().len(), long_size);
-        assert_eq!(scan.candidates[2].damage, None);
+        assert_eq!(scan.candidates[2].damage(), None);
     }
 }
 
@@ -177,10 +216,10 @@ fn in_field_scan_data_are_a_warning_and_no_candidate() {
 }
 
 #[test]
-fn zeros_behind_the_last_update_are_silent_and_others_are_not() {
+fn zeros_behind_the_last_update_are_a_warning_and_others_an_error() {
     let mut bytes = by_hand(1);
     bytes.resize(1024 + 700, 0);
-    assert_eq!(crate::scan(&bytes).findings, []);
+    assert_eq!(names(&crate::scan(&bytes)), ["padding"]);
     *bytes.last_mut().expect("it is not empty") = 1;
     assert_eq!(names(&crate::scan(&bytes)), ["header-version"]);
 }
@@ -260,7 +299,7 @@ fn every_single_bit_flip_of_a_header_leaves_a_finding_and_no_sound_candidate() {
             let scan = crate::scan(&flipped);
             assert!(!scan.findings.is_empty(), "bit {bit}");
             assert!(
-                scan.candidates.iter().all(|c| c.damage.is_some()),
+                scan.candidates.iter().all(|c| c.damage().is_some()),
                 "bit {bit}"
             );
         }
@@ -299,4 +338,69 @@ fn data_lie_between_header_and_table() {
     };
     assert_eq!(update.data(), &bytes[HEADER_SIZE..bytes.len() - 32]);
     assert_eq!(update.entries().len(), 1);
+}
+
+#[test]
+fn metadata_come_back_as_they_were_put_in() {
+    let bytes = synth::intel(1, 1, 1)
+        .metadata(3, &[0x10, 0, 0, 0])
+        .metadata(9, &[1; 16])
+        .build();
+    let scan = crate::scan(&bytes);
+    assert_eq!(scan.findings, []);
+    let Any::Intel(update) = scan.candidates[0].update else {
+        panic!("it is Intel's");
+    };
+    let found: Vec<_> = update.metadata().collect();
+    let block = |block_type, data| MetadataBlock { block_type, data };
+    assert_eq!(found, [block(3, &[0x10, 0, 0, 0][..]), block(9, &[1; 16])]);
+}
+
+#[test]
+fn what_is_unusual_is_a_warning_and_the_update_stays_sound() {
+    let update = synth::intel(1, 1, 0x8000_0001);
+    for (bytes, name) in [
+        (update.build(), "pre-production"),
+        (
+            synth::intel(1, 1, 1).defect(synth::Defect::Date).build(),
+            "date",
+        ),
+        (
+            synth::intel(1, 1, 1)
+                .defect(synth::Defect::ProcessorFlags)
+                .build(),
+            "processor-flags",
+        ),
+    ] {
+        let scan = crate::scan(&bytes);
+        assert_eq!(names(&scan), [name]);
+        assert_eq!(damages(&scan), [(0, None)]);
+        assert_eq!(scan.findings[0].kind.severity(), crate::Severity::Warning);
+    }
+}
+
+#[test]
+fn the_checksum_is_known_even_where_something_else_is_wrong() {
+    let ok = |defect| {
+        let bytes = synth::intel(1, 1, 1).defect(defect).build();
+        crate::scan(&bytes).candidates[0].checksum_ok()
+    };
+    assert_eq!(ok(synth::Defect::Checksum), Some(false));
+    assert_eq!(ok(synth::Defect::EntryChecksum), Some(false));
+    assert_eq!(ok(synth::Defect::LoaderVersion), Some(true));
+    assert_eq!(ok(synth::Defect::Cut), Some(false));
+    assert_eq!(ok(synth::Defect::Date), Some(true));
+}
+
+#[test]
+fn blocks_and_their_rest_are_all_summed() {
+    for length in (0..600).step_by(4) {
+        let bytes: Vec<u8> = (0..length).map(|n| (n % 251) as u8).collect();
+        let dwords = bytes.chunks_exact(4).map(|dword| {
+            let dword: [u8; 4] = dword.try_into().expect("four bytes");
+            u32::from_le_bytes(dword)
+        });
+        let expected = dwords.fold(0, u32::wrapping_add);
+        assert_eq!(sum_of_dwords(&bytes), expected, "{length}");
+    }
 }

@@ -1,16 +1,18 @@
 //! Builds one container in AMD's format.
 
-use super::{DATE, append_payload, seed};
+use super::{DATE, NO_DATE, append_payload, padding, seed};
 use crate::Date;
 use crate::amd::{
-    ContainerHeader, EquivalenceEntry, HEADER_SIZE, MAGIC, PatchHeader, SECTION_PATCH,
-    SECTION_TABLE, SectionHeader, patch_size,
+    ContainerHeader, DATA_ID, EquivalenceEntry, FAMILY_LAST_CHECKSUM, HEADER_SIZE, MAGIC,
+    PatchHeader, SECTION_PATCH, SECTION_TABLE, SectionHeader, family, signature_of_patch_id,
 };
+use crate::intel::sum_of_dwords;
+use crate::profile::XEN;
 use alloc::vec::Vec;
 use zerocopy::little_endian::{U16, U32};
 use zerocopy::{FromZeros, IntoBytes};
 
-/// One thing wrong with a container.
+/// One thing wrong with a container, in its first patch where it is a patch's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ContainerDefect {
     /// The last 16 bytes are missing.
@@ -21,21 +23,46 @@ pub enum ContainerDefect {
     NoEquivalenceTable,
     /// The equivalence table is half an entry longer.
     EquivalenceRemainder,
+    /// The equivalence table maps its first CPU to a second id.
+    EquivalenceConflict,
     /// The first patch's section is of an unknown type.
     SectionType,
     /// The first patch is but half a header.
     SectionSize,
+    /// The checksum is off by one. Up to family 12h; later there is none.
+    PatchChecksum,
+    /// The patch id is for another CPU than the equivalence table says.
+    ContradictingIds,
+    /// The equivalence table does not have the patch's equivalence id.
+    NotMapped,
+    /// The patch is bound to a north bridge.
+    ChipsetBound,
+    /// The minimum revision is another CPU's. From family 17h on; before there
+    /// is none.
+    MinimumRevision,
+    /// The date is in the thirteenth month.
+    Date,
+    /// Zeros follow the last patch.
+    Padding,
 }
 
 impl ContainerDefect {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 14] = [
         Self::Cut,
         Self::ContainerMagic,
         Self::NoEquivalenceTable,
         Self::EquivalenceRemainder,
+        Self::EquivalenceConflict,
         Self::SectionType,
         Self::SectionSize,
+        Self::PatchChecksum,
+        Self::ContradictingIds,
+        Self::NotMapped,
+        Self::ChipsetBound,
+        Self::MinimumRevision,
+        Self::Date,
+        Self::Padding,
     ];
 
     /// The name of the defect and of the finding that it causes.
@@ -46,16 +73,37 @@ impl ContainerDefect {
             Self::ContainerMagic => "container-magic",
             Self::NoEquivalenceTable => "no-equivalence-table",
             Self::EquivalenceRemainder => "equivalence-remainder",
+            Self::EquivalenceConflict => "equivalence-conflict",
             Self::SectionType => "section-type",
             Self::SectionSize => "section-size",
+            Self::PatchChecksum => "patch-checksum",
+            Self::ContradictingIds => "contradicting-ids",
+            Self::NotMapped => "not-mapped",
+            Self::ChipsetBound => "chipset-bound",
+            Self::MinimumRevision => "minimum-revision",
+            Self::Date => "date",
+            Self::Padding => "padding",
+        }
+    }
+
+    /// Whether a patch for this CPU can have it.
+    #[must_use]
+    pub const fn suits(self, signature: u32) -> bool {
+        match self {
+            Self::PatchChecksum => family(signature) <= FAMILY_LAST_CHECKSUM,
+            Self::MinimumRevision => family(signature) >= crate::amd::FAMILY_ZEN,
+            _ => true,
         }
     }
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Patch {
     signature: u32,
     revision: u32,
+    minimum: u32,
+    load_control: u8,
+    size: Option<u16>,
 }
 
 /// A container to be built; see [`amd`].
@@ -66,7 +114,6 @@ pub struct AmdContainer {
     /// Signatures and what they are equivalent to.
     equivalences: Vec<(u32, u16)>,
     date: Date,
-    patch_size: Option<u16>,
     has_sentinel: bool,
     defect: Option<ContainerDefect>,
 }
@@ -79,7 +126,6 @@ pub fn amd(signature: u32, revision: u32) -> AmdContainer {
         patches: Vec::new(),
         equivalences: Vec::new(),
         date: DATE,
-        patch_size: None,
         has_sentinel: true,
         defect: None,
     };
@@ -92,6 +138,9 @@ impl AmdContainer {
         self.patches.push(Patch {
             signature,
             revision,
+            minimum: 0,
+            load_control: 0,
+            size: None,
         });
         self.map(signature, equivalence_id(signature))
     }
@@ -108,11 +157,22 @@ impl AmdContainer {
         self
     }
 
-    /// The size of each patch in bytes, header included and at least that;
-    /// without it the size that is usual in the CPU's family.
-    pub fn patch_size(mut self, size: u16) -> Self {
-        self.patch_size = Some(size);
-        self
+    /// The size of the patch added last in bytes, header included and at least
+    /// that; without it the largest that is usual in the CPU's family.
+    pub fn patch_size(self, size: u16) -> Self {
+        self.with_last(|patch| patch.size = Some(size))
+    }
+
+    /// The lowest level from which a running machine may load the patch added
+    /// last. Only from family 17h on.
+    pub fn minimum_revision(self, revision: u32) -> Self {
+        self.with_last(|patch| patch.minimum = revision)
+    }
+
+    /// The load control byte of the patch added last; see
+    /// [`LoadControl`](crate::amd::LoadControl).
+    pub fn load_control(self, bits: u8) -> Self {
+        self.with_last(|patch| patch.load_control = bits)
     }
 
     /// Leaves out the zero entry that usually ends the equivalence table.
@@ -135,10 +195,19 @@ impl AmdContainer {
         for (index, patch) in self.patches.iter().enumerate() {
             self.append_patch(&mut bytes, patch, index == 0);
         }
-        if self.defect == Some(ContainerDefect::Cut) {
-            bytes.truncate(bytes.len() - 16);
+        match self.defect {
+            Some(ContainerDefect::Cut) => bytes.truncate(bytes.len() - 16),
+            Some(ContainerDefect::Padding) => bytes.extend(padding()),
+            _ => {}
         }
         bytes
+    }
+
+    fn with_last(mut self, change: impl FnOnce(&mut Patch)) -> Self {
+        if let Some(patch) = self.patches.last_mut() {
+            change(patch);
+        }
+        self
     }
 
     fn map(mut self, signature: u32, id: u16) -> Self {
@@ -151,10 +220,14 @@ impl AmdContainer {
     fn append_table(&self, bytes: &mut Vec<u8>) {
         let has = |defect| self.defect == Some(defect);
         let sentinel = self.has_sentinel.then_some((0, 0));
-        let entries: Vec<EquivalenceEntry> = self
+        let conflict = self
             .equivalences
-            .iter()
-            .copied()
+            .first()
+            .filter(|_| has(ContainerDefect::EquivalenceConflict))
+            .map(|&(signature, id)| (signature, !id));
+        let entries: Vec<EquivalenceEntry> = conflict
+            .into_iter()
+            .chain(self.equivalences.iter().copied())
             .chain(sentinel)
             .map(|(signature, id)| EquivalenceEntry {
                 installed_cpu: U32::new(signature),
@@ -187,15 +260,43 @@ impl AmdContainer {
         let &Patch {
             signature,
             revision,
+            ..
         } = patch;
-        let size = self
-            .patch_size
-            .map_or(patch_size(signature) as usize, usize::from)
-            .max(HEADER_SIZE);
-        let mut header = PatchHeader::new_zeroed();
-        header.date = U32::new(self.date.to_bcd());
-        header.patch_id = U32::new(revision);
-        header.processor_revision_id = U16::new(equivalence_id(signature));
+        let size = patch.size.map_or(usual_size(signature), usize::from);
+        let size = size.max(HEADER_SIZE);
+        let mut payload = Vec::with_capacity(size);
+        append_payload(&mut payload, size - HEADER_SIZE, seed(signature, revision));
+
+        let mut header = self.header(patch);
+        if family(signature) <= FAMILY_LAST_CHECKSUM {
+            header.checksum = U32::new(sum_of_dwords(&payload));
+        }
+        if has(ContainerDefect::PatchChecksum) && ContainerDefect::PatchChecksum.suits(signature) {
+            header.checksum += U32::new(1);
+        }
+        if has(ContainerDefect::MinimumRevision)
+            && ContainerDefect::MinimumRevision.suits(signature)
+        {
+            header.checksum = U32::new(revision ^ 0x100);
+        }
+        if has(ContainerDefect::ContradictingIds) {
+            // Another stepping, or another family.
+            let bit = match signature_of_patch_id(revision) {
+                Some(_) => 0x100,
+                None => 0x0100_0000,
+            };
+            header.patch_id = U32::new(revision ^ bit);
+        }
+        if has(ContainerDefect::NotMapped) {
+            header.processor_revision_id = U16::new(!equivalence_id(signature));
+        }
+        if has(ContainerDefect::ChipsetBound) {
+            header.north_bridge_id = U32::new(0x1022);
+        }
+        if has(ContainerDefect::Date) {
+            header.date = U32::new(NO_DATE);
+        }
+
         let section_type = SECTION_PATCH + u32::from(has(ContainerDefect::SectionType));
         if has(ContainerDefect::SectionSize) {
             let half = HEADER_SIZE / 2;
@@ -204,9 +305,26 @@ impl AmdContainer {
         } else {
             bytes.extend_from_slice(section(section_type, size).as_bytes());
             bytes.extend_from_slice(header.as_bytes());
-            append_payload(bytes, size - HEADER_SIZE, seed(signature, revision));
+            bytes.extend_from_slice(&payload);
         }
     }
+
+    fn header(&self, patch: &Patch) -> PatchHeader {
+        let mut header = PatchHeader::new_zeroed();
+        header.date = U32::new(self.date.to_bcd());
+        header.patch_id = U32::new(patch.revision);
+        header.data_id = U16::new(DATA_ID);
+        header.checksum = U32::new(patch.minimum);
+        header.processor_revision_id = U16::new(equivalence_id(patch.signature));
+        header.load_control = patch.load_control;
+        header
+    }
+}
+
+/// The size in bytes that patches have in the CPU's family, or had once.
+fn usual_size(signature: u32) -> usize {
+    let size = XEN.amd_sizes.limit(family(signature)).unwrap_or_default();
+    size as usize
 }
 
 /// The id that AMD gives the CPUs of a signature: extended family, extended

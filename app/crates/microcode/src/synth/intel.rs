@@ -1,9 +1,10 @@
 //! Builds one update in Intel's format.
 
-use super::{DATE, append_payload, seed};
+use super::{DATE, NO_DATE, append_payload, padding, seed};
 use crate::Date;
 use crate::intel::{
-    Entry, HEADER_SIZE, Header, LEGACY_DATA_SIZE, TOTAL_SIZE_STEP, TableHeader, sum_of_dwords,
+    BlockHeader, Entry, HEADER_SIZE, Header, LEGACY_DATA_SIZE, TOTAL_SIZE_STEP, TYPE_END,
+    TableHeader, sum_of_dwords,
 };
 use alloc::vec::Vec;
 use zerocopy::IntoBytes;
@@ -34,11 +35,21 @@ pub enum Defect {
     TableChecksum,
     /// The checksum of the extended table's first entry is off by one.
     EntryChecksum,
+    /// The processor flags name a ninth platform.
+    ProcessorFlags,
+    /// The metadata are declared to be larger than the data.
+    Metadata,
+    /// The date is in the thirteenth month.
+    Date,
+    /// Zeros follow.
+    Padding,
+    /// A few bytes follow that are no header.
+    Trailing,
 }
 
 impl Defect {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 14] = [
         Self::Checksum,
         Self::Cut,
         Self::HeaderVersion,
@@ -48,6 +59,11 @@ impl Defect {
         Self::TableSize,
         Self::TableChecksum,
         Self::EntryChecksum,
+        Self::ProcessorFlags,
+        Self::Metadata,
+        Self::Date,
+        Self::Padding,
+        Self::Trailing,
     ];
 
     /// The name of the defect and of the finding that it causes.
@@ -63,6 +79,11 @@ impl Defect {
             Self::TableSize => "table-size",
             Self::TableChecksum => "table-checksum",
             Self::EntryChecksum => "entry-checksum",
+            Self::ProcessorFlags => "processor-flags",
+            Self::Metadata => "metadata",
+            Self::Date => "date",
+            Self::Padding => "padding",
+            Self::Trailing => "trailing",
         }
     }
 
@@ -90,7 +111,9 @@ pub struct IntelUpdate {
     data_size: usize,
     minimum_revision: u32,
     is_legacy: bool,
+    is_in_field_scan: bool,
     extended: Vec<(u32, u32)>,
+    metadata: Vec<(u32, Vec<u8>)>,
     defect: Option<Defect>,
 }
 
@@ -105,7 +128,9 @@ pub const fn intel(signature: u32, flags: u32, revision: u32) -> IntelUpdate {
         data_size: LEGACY_DATA_SIZE,
         minimum_revision: 0,
         is_legacy: false,
+        is_in_field_scan: false,
         extended: Vec::new(),
+        metadata: Vec::new(),
         defect: None,
     }
 }
@@ -144,6 +169,20 @@ impl IntelUpdate {
         self
     }
 
+    /// One more block of metadata, of a type other than 0 and whole dwords. The
+    /// oldest form has none.
+    pub fn metadata(mut self, block_type: u32, data: &[u8]) -> Self {
+        let data = data[..data.len() & !3].to_vec();
+        self.metadata.push((block_type, data));
+        self
+    }
+
+    /// An image for the in-field scan instead of an update.
+    pub fn in_field_scan(mut self) -> Self {
+        self.is_in_field_scan = true;
+        self
+    }
+
     /// Does one thing wrong.
     pub fn defect(mut self, defect: Defect) -> Self {
         self.defect = Some(defect);
@@ -158,10 +197,11 @@ impl IntelUpdate {
             0 => 0,
             n => size_of::<TableHeader>() + n * size_of::<Entry>(),
         };
+        let metadata = self.metadata_area();
         let (data_size, total_size) = if self.has_legacy_form() {
             (LEGACY_DATA_SIZE, HEADER_SIZE + LEGACY_DATA_SIZE)
         } else {
-            let total = HEADER_SIZE + self.data_size + table_size;
+            let total = HEADER_SIZE + self.data_size.max(metadata.len()) + table_size;
             let total = total.next_multiple_of(TOTAL_SIZE_STEP);
             (total - HEADER_SIZE - table_size, total)
         };
@@ -169,7 +209,13 @@ impl IntelUpdate {
         let mut header = self.header(data_size, total_size);
         let mut bytes = Vec::with_capacity(total_size);
         bytes.extend_from_slice(header.as_bytes());
-        append_payload(&mut bytes, data_size, seed(self.signature, self.revision));
+        let payload_size = data_size - metadata.len();
+        append_payload(
+            &mut bytes,
+            payload_size,
+            seed(self.signature, self.revision),
+        );
+        bytes.extend_from_slice(&metadata);
         header.checksum = U32::new(sum_of_dwords(&bytes).wrapping_neg());
         bytes[..HEADER_SIZE].copy_from_slice(header.as_bytes());
         if !targets.is_empty() {
@@ -179,6 +225,8 @@ impl IntelUpdate {
         match self.defect {
             Some(Defect::Checksum) => bytes[HEADER_SIZE] ^= 1,
             Some(Defect::Cut) => bytes.truncate(total_size - 512),
+            Some(Defect::Padding) => bytes.extend(padding()),
+            Some(Defect::Trailing) => bytes.extend(b"odd bytes"),
             _ => {}
         }
         bytes
@@ -186,6 +234,24 @@ impl IntelUpdate {
 
     fn has_legacy_form(&self) -> bool {
         self.is_legacy && !self.defect.is_some_and(Defect::needs_sizes)
+    }
+
+    /// The blocks of metadata and the one that ends them.
+    fn metadata_area(&self) -> Vec<u8> {
+        let mut area = Vec::new();
+        if self.has_legacy_form() || self.metadata.is_empty() {
+            return area;
+        }
+        let end = (TYPE_END, Vec::new());
+        for (block_type, data) in self.metadata.iter().chain([&end]) {
+            let header = BlockHeader {
+                block_type: U32::new(*block_type),
+                size: dword(size_of::<BlockHeader>() + data.len()),
+            };
+            area.extend_from_slice(header.as_bytes());
+            area.extend_from_slice(data);
+        }
+        area
     }
 
     fn table_targets(&self) -> Vec<(u32, u32)> {
@@ -206,18 +272,29 @@ impl IntelUpdate {
             _ => [data_size, total_size],
         };
         let [data_size, total_size] = sizes.map(dword);
-        let version_unless = |defect| U32::new(if self.defect == Some(defect) { 0x7f } else { 1 });
+        let has = |defect| self.defect == Some(defect);
+        let version_unless = |defect| if has(defect) { 0x7f } else { 1 };
+        let metadata_size = match self.metadata_area().len() {
+            _ if has(Defect::Metadata) => U32::new(u32::MAX),
+            size => dword(size),
+        };
+        let is_in_field_scan = u32::from(self.is_in_field_scan);
+        let ninth_platform = u32::from(has(Defect::ProcessorFlags)) << 8;
         Header {
-            header_version: version_unless(Defect::HeaderVersion),
+            header_version: U32::new(version_unless(Defect::HeaderVersion) + is_in_field_scan),
             revision: U32::new(self.revision),
-            date: U32::new(self.date.to_bcd()),
+            date: U32::new(if has(Defect::Date) {
+                NO_DATE
+            } else {
+                self.date.to_bcd()
+            }),
             signature: U32::new(self.signature),
             checksum: U32::new(0),
-            loader_version: version_unless(Defect::LoaderVersion),
-            processor_flags: U32::new(self.flags),
+            loader_version: U32::new(version_unless(Defect::LoaderVersion)),
+            processor_flags: U32::new(self.flags | ninth_platform),
             data_size,
             total_size,
-            metadata_size: U32::new(0),
+            metadata_size,
             minimum_revision: U32::new(self.minimum_revision),
             reserved: U32::new(0),
         }

@@ -4,7 +4,7 @@
 //! tests, fuzzers and users without a vendor file build their own:
 //!
 //! ```
-//! use microcode::{Policy, initrd, judge, scan, synth};
+//! use microcode::{initrd, scan, synth};
 //!
 //! let intel = synth::intel(0x0005_06e3, 0x36, 0xf0).build();
 //! let amd = synth::amd(0x0080_0f12, 0x0800_126f).build();
@@ -35,6 +35,14 @@ const DATE: Date = Date {
     month: 1,
     day: 1,
 };
+
+/// A date in the form of the headers that no calendar has.
+const NO_DATE: u32 = 0x1301_2026;
+
+/// Zeros that a file may end with.
+fn padding() -> [u8; 64] {
+    [0; 64]
+}
 
 /// Appends `size` bytes: the text, then noise as encrypted data have it, from
 /// the generator splitmix64 (Steele, Lea and Flood, 2014).
@@ -86,10 +94,17 @@ mod tests {
 
     #[test]
     fn every_defect_of_a_container_is_found_under_its_name_and_alone() {
-        for defect in ContainerDefect::ALL {
-            let bytes = amd(0x0080_0f12, 0x0800_126f).defect(defect).build();
-            let archive = initrd::pack(&[], &bytes);
-            assert_eq!(names(&scan(&archive).findings), [defect.name()]);
+        for (signature, revision) in [(0x0080_0f12, 0x0800_126f), (0x0010_0f62, 0x0100_00c7)] {
+            for defect in ContainerDefect::ALL {
+                let bytes = amd(signature, revision).defect(defect).build();
+                let archive = initrd::pack(&[], &bytes);
+                let found = names(&scan(&archive).findings);
+                if defect.suits(signature) {
+                    assert_eq!(found, [defect.name()]);
+                } else {
+                    assert_eq!(found, [""; 0], "{}", defect.name());
+                }
+            }
         }
     }
 

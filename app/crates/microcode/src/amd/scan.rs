@@ -1,0 +1,220 @@
+//! Finds the patches of a row of containers.
+//!
+//! The equivalence table is bounded by its length alone. Its zero sentinel is
+//! optional; Xen's reliance on it was an overrun (commit a8bf14f6f3).
+//!
+//! Sections have no boundary to fall back on. Where one cannot be read, the
+//! scan looks at every byte for what can only be the next one: the magic and
+//! the type of a table, or a patch with a header whose fields agree and behind
+//! which a file ends or goes on. Xen and Linux stop there.
+
+use super::{
+    ContainerHeader, DATA_ID, EquivalenceEntry, HEADER_SIZE, MAGIC, Patch, PatchHeader,
+    SECTION_PATCH, SECTION_TABLE, SectionHeader, family_of_patch_id,
+};
+use crate::Date;
+use crate::bytes::is_zero;
+use crate::finding::FindingKind;
+use crate::initrd::Scan;
+use zerocopy::FromBytes;
+use zerocopy::little_endian::U32;
+
+/// Larger patches are not believed in a search; the largest known has 15,296
+/// bytes.
+const LARGEST_PATCH: usize = 1 << 18;
+
+/// Whether a raw file begins like AMD's.
+pub(crate) fn is_magic(dword: u32) -> bool {
+    dword == MAGIC
+}
+
+/// Finds all patches in `bytes`, which lie at `base` of what is scanned.
+pub(crate) fn scan<'a>(bytes: &'a [u8], base: usize, scan: &mut Scan<'a>) {
+    // The table of the container that the scan is in, unless it was lost.
+    let mut table: Option<&[EquivalenceEntry]> = None;
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let at = base + (bytes.len() - rest.len());
+        if is_zero(rest) {
+            let nr_bytes = rest.len();
+            return scan.find(at, FindingKind::Padding { nr_bytes });
+        }
+        let is_first = rest.len() == bytes.len();
+        let read = match U32::ref_from_prefix(rest).map_or(0, |(dword, _)| dword.get()) {
+            MAGIC => equivalence_table(rest, at, scan).map(|(entries, after)| {
+                table = Some(entries);
+                after
+            }),
+            SECTION_PATCH if !is_first => patch(rest, at, table, scan),
+            section_type if !is_first => mistyped_patch(rest, at, table, section_type, scan),
+            _ => {
+                scan.find(at, FindingKind::ContainerMagic);
+                None
+            }
+        };
+        rest = read.unwrap_or_else(|| next_section(rest));
+    }
+}
+
+/// Reads a container up to the end of its equivalence table: the entries and
+/// what follows them.
+fn equivalence_table<'a>(
+    container: &'a [u8],
+    at: usize,
+    scan: &mut Scan<'a>,
+) -> Option<(&'a [EquivalenceEntry], &'a [u8])> {
+    let Ok((ContainerHeader { table, .. }, rest)) = ContainerHeader::ref_from_prefix(container)
+    else {
+        let missing = size_of::<ContainerHeader>() - container.len();
+        scan.find(at, FindingKind::Cut { missing });
+        return None;
+    };
+    if table.section_type != SECTION_TABLE {
+        let section_type = table.section_type.get();
+        scan.find(at, FindingKind::NoEquivalenceTable { section_type });
+        return None;
+    }
+    let size = table.size.get() as usize;
+    let Some((bytes, after)) = rest.split_at_checked(size) else {
+        let missing = size - rest.len();
+        scan.find(at, FindingKind::Cut { missing });
+        return None;
+    };
+    let whole = bytes.len() - bytes.len() % size_of::<EquivalenceEntry>();
+    let (entries, remainder) = bytes.split_at(whole);
+    if !remainder.is_empty() {
+        let nr_bytes = remainder.len();
+        scan.find(at, FindingKind::EquivalenceRemainder { nr_bytes });
+    }
+    let entries = <[EquivalenceEntry]>::ref_from_bytes(entries).ok()?;
+    if let Some(signature) = conflict(entries) {
+        scan.find(at, FindingKind::EquivalenceConflict { signature });
+    }
+    Some((entries, after))
+}
+
+/// A CPU that the table maps to two ids. Entries of one CPU stand together in
+/// sane tables, and only such are compared: a hostile table may have hundreds
+/// of thousands.
+fn conflict(entries: &[EquivalenceEntry]) -> Option<u32> {
+    entries
+        .windows(2)
+        .filter(|pair| pair[0].installed_cpu != 0)
+        .find(|pair| {
+            pair[0].installed_cpu == pair[1].installed_cpu
+                && pair[0].equivalence_id != pair[1].equivalence_id
+        })
+        .map(|pair| pair[0].installed_cpu.get())
+}
+
+/// Reads one patch section: what follows it; `None` where that is not known.
+fn patch<'a>(
+    section: &'a [u8],
+    at: usize,
+    table: Option<&'a [EquivalenceEntry]>,
+    scan: &mut Scan<'a>,
+) -> Option<&'a [u8]> {
+    let Ok((SectionHeader { size, .. }, rest)) = SectionHeader::ref_from_prefix(section) else {
+        let missing = size_of::<SectionHeader>() - section.len();
+        scan.find(at, FindingKind::Cut { missing });
+        return None;
+    };
+    let declared = size.get() as usize;
+    let here = declared.min(rest.len());
+    let missing = declared - here;
+    if declared < HEADER_SIZE {
+        scan.find(at, FindingKind::SectionSize { size: size.get() });
+        return None;
+    }
+    // What is cut ends at the next section, if one can be found.
+    let extent = match missing {
+        0 => here,
+        _ => rest.len() - next_section(rest).len(),
+    };
+    let (bytes, after) = rest.split_at(extent);
+    let Ok((header, _)) = PatchHeader::ref_from_prefix(bytes) else {
+        scan.find(at, FindingKind::Cut { missing });
+        return Some(after);
+    };
+    let patch = Patch {
+        header,
+        bytes,
+        size: declared,
+        table: table.unwrap_or_default(),
+        is_table_known: table.is_some(),
+    };
+    let check = match declared - bytes.len() {
+        0 if scan.profile().checks_amd_ids => patch.check(),
+        0 => Ok(()),
+        missing => Err(FindingKind::Cut { missing }),
+    };
+    add(patch, at, check, scan);
+    Some(after)
+}
+
+/// A section whose type alone is wrong: a patch that nobody would read.
+fn mistyped_patch<'a>(
+    section: &'a [u8],
+    at: usize,
+    table: Option<&'a [EquivalenceEntry]>,
+    section_type: u32,
+    scan: &mut Scan<'a>,
+) -> Option<&'a [u8]> {
+    let kind = FindingKind::SectionType { section_type };
+    let Some((header, bytes, after)) = believable_patch(section) else {
+        scan.find(at, kind);
+        return None;
+    };
+    let patch = Patch {
+        header,
+        bytes,
+        size: bytes.len(),
+        table: table.unwrap_or_default(),
+        is_table_known: table.is_some(),
+    };
+    add(patch, at, Err(kind), scan);
+    Some(after)
+}
+
+fn add<'a>(patch: Patch<'a>, at: usize, check: Result<(), FindingKind>, scan: &mut Scan<'a>) {
+    let at = at + size_of::<SectionHeader>();
+    let is_sound = check.is_ok();
+    scan.add(at, crate::Update::Amd(patch), check);
+    if is_sound {
+        patch.remarks().for_each(|remark| scan.find(at, remark));
+    }
+}
+
+/// The bytes from the next thing on that can only be a section or a
+/// container; none if there is no such thing.
+fn next_section(bytes: &[u8]) -> &[u8] {
+    (1..bytes.len())
+        .map(|offset| &bytes[offset..])
+        .find(|rest| match rest {
+            [0x44, 0x4d, 0x41, 0, 0, 0, 0, 0, ..] => true,
+            [1, 0, 0, 0, ..] => believable_patch(rest).is_some(),
+            _ => false,
+        })
+        .unwrap_or_default()
+}
+
+/// The header, the bytes and what follows a section that can only be a patch,
+/// its type aside: a size that patches have, a date of the calendar, a data id
+/// of AMD's, a family that has patches, and behind it the end, zeros, or the
+/// next section.
+fn believable_patch(section: &[u8]) -> Option<(&PatchHeader, &[u8], &[u8])> {
+    let (SectionHeader { size, .. }, rest) = SectionHeader::ref_from_prefix(section).ok()?;
+    let size = size.get() as usize;
+    let (bytes, after) = rest.split_at_checked(size)?;
+    let (header, _) = PatchHeader::ref_from_prefix(bytes).ok()?;
+    let goes_on = match U32::ref_from_prefix(after) {
+        Ok((dword, _)) => matches!(dword.get(), 0 | MAGIC | SECTION_PATCH),
+        Err(_) => is_zero(after),
+    };
+    let is_believable = size <= LARGEST_PATCH
+        && header.data_id.get() & 0xff00 == DATA_ID
+        && Date::from_bcd(header.date.get()).is_sane()
+        && (0x10..=0x1f).contains(&family_of_patch_id(header.patch_id.get()))
+        && goes_on;
+    is_believable.then_some((header, bytes, after))
+}
