@@ -33,3 +33,4 @@ pub mod setup;
 pub mod tree;
 pub mod verbs;
 pub mod verdict;
+pub mod walk;

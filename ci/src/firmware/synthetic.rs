@@ -263,19 +263,20 @@ impl Synthetic {
 
     fn intel_defect(&self) -> Result<Option<Defect>, SyntheticError> {
         let all = Defect::ALL.map(|defect| (defect.name(), defect));
-        self.find_defect(all.to_vec())
+        self.find_defect(&all)
     }
 
     fn amd_defect(&self) -> Result<Option<ContainerDefect>, SyntheticError> {
         let suiting = ContainerDefect::ALL
             .into_iter()
             .filter(|defect| defect.suits(self.signature));
-        self.find_defect(suiting.map(|defect| (defect.name(), defect)).collect())
+        let suiting: Vec<_> = suiting.map(|defect| (defect.name(), defect)).collect();
+        self.find_defect(&suiting)
     }
 
     fn find_defect<T: Copy>(
         &self,
-        known: Vec<(&'static str, T)>,
+        known: &[(&'static str, T)],
     ) -> Result<Option<T>, SyntheticError> {
         let Some(name) = &self.defect else {
             return Ok(None);
