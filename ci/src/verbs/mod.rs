@@ -1,5 +1,7 @@
 //! What the verbs do: the library's parts put together, and what is printed.
 
+mod blob;
+
 use std::fs;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
@@ -18,7 +20,7 @@ use crate::run::{self, run};
 use crate::scenario::{self, Scenario};
 use crate::setup::Purpose;
 use crate::tree::Tree;
-use crate::{build, screen, setup, tree};
+use crate::{build, firmware, screen, setup, tree};
 
 /// Does what the command line asks for.
 pub fn act(verb: &Verb) -> anyhow::Result<Exit> {
@@ -46,6 +48,7 @@ pub fn act(verb: &Verb) -> anyhow::Result<Exit> {
             show(&result, None, output)?;
             Ok(Exit::of_run(result.verdict, result.as_expected))
         }
+        Verb::Blob { verb } => blob::act(verb),
         Verb::Completions { shell } => {
             let mut text = Vec::new();
             clap_complete::generate(*shell, &mut Cli::command(), "muster", &mut text);
@@ -69,6 +72,8 @@ pub fn exit_of(error: &anyhow::Error) -> Exit {
         || error.is::<replay::Error>()
         || error.is::<tree::Error>()
         || error.is::<UnknownVerb>()
+        || error.is::<crate::blob::Error>()
+        || error.is::<firmware::SyntheticError>()
         || matches!(
             error.downcast_ref(),
             Some(run::Error::Scenario(_) | run::Error::Firmware(_))

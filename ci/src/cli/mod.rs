@@ -1,5 +1,9 @@
 //! The command line: verbs and flags, without what they do.
 
+mod blob;
+
+pub use blob::{BlobVerb, ExplainArgs};
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -67,6 +71,17 @@ pub enum Verb {
         /// What is written beside the screen.
         #[command(flatten)]
         output: Output,
+    },
+    /// Look at, judge, pack and make microcode files
+    #[command(
+        arg_required_else_help = true,
+        after_help = "Examples:\n  muster blob list /lib/firmware\n  \
+                      muster blob explain --cpu host"
+    )]
+    Blob {
+        /// What to do.
+        #[command(subcommand)]
+        verb: BlobVerb,
     },
     /// Print the completions of a shell
     #[command(after_help = "Example:\n  muster completions bash > \
@@ -196,12 +211,15 @@ mod tests {
     fn the_definition_is_sound_and_every_verb_has_an_example() {
         let command = Cli::command();
         command.clone().debug_assert();
-        for verb in command.get_subcommands() {
+        let blob = command.find_subcommand("blob").unwrap();
+        let verbs = command.get_subcommands().map(|verb| ("", verb));
+        let verbs = verbs.chain(blob.get_subcommands().map(|verb| ("blob ", verb)));
+        for (prefix, verb) in verbs {
             let help = verb
                 .get_after_help()
                 .expect("every verb has one")
                 .to_string();
-            let example = format!("  muster {}", verb.get_name());
+            let example = format!("  muster {prefix}{}", verb.get_name());
             assert!(help.contains(&example), "{help}");
         }
     }
@@ -211,6 +229,7 @@ mod tests {
         let command = Cli::command();
         let helps = command
             .get_subcommands()
+            .flat_map(|verb| verb.get_subcommands().chain([verb]))
             .chain([&command])
             .filter_map(|command| command.get_after_help())
             .map(ToString::to_string);

@@ -1,0 +1,48 @@
+//! Tables of the blob verbs, for a terminal of 100 columns.
+
+use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, TableStyle};
+
+/// How wide a table may be.
+const WIDTH: u16 = 100;
+/// Blanks between columns.
+const GAP: u16 = 2;
+
+/// A plain table; columns named in `right` are aligned to the right.
+pub(super) fn table(titles: &[&str], right: &[&str], rows: Vec<Vec<Cell>>) -> String {
+    let mut table = Table::new();
+    table
+        .load_style(TableStyle::new())
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_width(WIDTH)
+        .set_header(titles)
+        .enforce_styling();
+    for row in rows {
+        table.add_row(row);
+    }
+    for (index, title) in titles.iter().enumerate() {
+        let Some(column) = table.column_mut(index) else {
+            continue;
+        };
+        if right.contains(title) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+        let is_last = index + 1 == titles.len();
+        column.set_padding((0, if is_last { 0 } else { GAP }));
+    }
+    // Nobody wants the blanks behind the last column.
+    let lines = table.lines().map(|line| line.trim_end().to_owned());
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// `3 updates`, `1 file`.
+pub(super) fn count(number: usize, noun: &str) -> String {
+    count_of(number, noun, &format!("{noun}s"))
+}
+
+/// The same for nouns with a plural of their own.
+pub(super) fn count_of(number: usize, noun: &str, nouns: &str) -> String {
+    match number {
+        1 => format!("1 {noun}"),
+        _ => format!("{number} {nouns}"),
+    }
+}
