@@ -28,14 +28,21 @@ doctor *ARGS:
 replay *ARGS:
     @{{ muster }} replay "$@"
 
-# All tests, with their set-up: lints, libraries, model checker, whole machines
+# All tests, with their set-up: lints, libraries, model checker, fuzzers, whole machines
 test: (setup "--development") check
     cargo test --quiet
     RUSTFLAGS="--cfg loom" cargo test --quiet --release --package rendezvous --lib --target-dir target/loom
+    cargo test --quiet --package muster-fuzz --no-default-features --lib
+    @{{ muster }} fuzz --seconds 2
+
+# Fuzz whatever reads foreign bytes, 10 s a target: [TARGET] [--seconds N] [-j N]
+fuzz *ARGS:
+    @{{ muster }} fuzz "$@"
 
 # Formatting, lints and documentation; warnings are errors
 check:
     cargo fmt --all --check
     cargo clippy --quiet --all-targets -- --deny warnings
+    cargo clippy --quiet --all-targets --package muster-fuzz --no-default-features -- --deny warnings
     @{{ muster }} lint
     RUSTDOCFLAGS="--deny warnings" cargo doc --quiet --no-deps

@@ -19,6 +19,7 @@ pub mod cli;
 pub mod digest;
 pub mod exit;
 pub mod firmware;
+pub mod fuzz;
 pub mod guest;
 pub mod judge;
 pub mod machine;

@@ -2,7 +2,7 @@
 //!
 //! Each piece is a check, the reason why it is needed, and its remedies in
 //! the order in which they are tried. `doctor` prints them, `setup` carries
-//! them out, and `run` does so by itself unless `MUSTER_NO_SETUP=1` is set.
+//! them out, and `run` and `fuzz` do so by themselves unless `MUSTER_NO_SETUP=1` is set.
 //! Packages are installed only through apt and only with rights that are at
 //! hand: as root, or by a sudo that asks no password. Otherwise the command is
 //! printed, as nobody should type a password for a program's child.
@@ -16,7 +16,7 @@ use which::which;
 use crate::build::toolchain;
 use crate::machine::{Machine, qemu};
 
-/// Forbids `run` to install anything when it is 1.
+/// Forbids `run` and `fuzz` to install anything when it is 1.
 pub const NO_SETUP: &str = "MUSTER_NO_SETUP";
 
 /// Something that a run needs.
@@ -93,18 +93,53 @@ static LINTER: Piece = Piece {
     },
 };
 
+static FUZZING: [Piece; 2] = [
+    Piece {
+        name: "C++ compiler",
+        why: "compiles libFuzzer",
+        remedies: &[Remedy::Packages(&["build-essential"])],
+        check: || find("c++"),
+    },
+    Piece {
+        name: "cargo-fuzz",
+        why: "builds the fuzzers",
+        remedies: &[Remedy::Command(&[
+            "cargo",
+            "install",
+            "--locked",
+            "cargo-fuzz",
+        ])],
+        // Cargo finds it where it installs, be that in PATH or not.
+        check: || {
+            let output = Command::new("cargo").args(["fuzz", "--version"]).output();
+            match output {
+                Ok(output) if output.status.success() => {
+                    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+                }
+                _ => Err("cargo has no command `fuzz`".to_owned()),
+            }
+        },
+    },
+];
+
 /// What the pieces are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
     /// Runs.
     Runs,
+    /// Fuzzing, which needs no guest.
+    Fuzzing,
     /// Runs, and the checks of development.
     Development,
 }
 
 fn pieces(purpose: Purpose) -> impl Iterator<Item = &'static Piece> {
-    let development = (purpose == Purpose::Development).then_some(&LINTER);
-    PIECES.iter().chain(development)
+    let (runs, linter, fuzzing): (&[Piece], _, &[Piece]) = match purpose {
+        Purpose::Runs => (&PIECES, None, &[]),
+        Purpose::Fuzzing => (&[], None, &FUZZING),
+        Purpose::Development => (&PIECES, Some(&LINTER), &FUZZING),
+    };
+    runs.iter().chain(linter).chain(fuzzing)
 }
 
 /// KVM cannot be installed, and a run without it is skipped: it is shown, but
@@ -149,7 +184,7 @@ pub fn examine() -> Vec<Finding> {
     findings
 }
 
-/// Why runs are not possible here.
+/// Why runs, or whatever else the pieces are for, are not possible here.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Pieces are missing, and installing is not possible or not allowed.
@@ -223,13 +258,13 @@ pub fn install(purpose: Purpose, say: &mut dyn FnMut(&str)) -> Result<(), Error>
     require(purpose)
 }
 
-/// What `run` does first: installs what is missing if it may.
-pub fn ensure(say: &mut dyn FnMut(&str)) -> Result<(), Error> {
+/// What `run` and `fuzz` do first: install what is missing if they may.
+pub fn ensure(purpose: Purpose, say: &mut dyn FnMut(&str)) -> Result<(), Error> {
     let forbidden = env::var_os(NO_SETUP).is_some_and(|value| value == "1");
-    if forbidden || missing(Purpose::Runs).is_empty() {
-        return require(Purpose::Runs);
+    if forbidden || missing(purpose).is_empty() {
+        return require(purpose);
     }
-    install(Purpose::Runs, say)
+    install(purpose, say)
 }
 
 fn missing(purpose: Purpose) -> Vec<(&'static Piece, String)> {

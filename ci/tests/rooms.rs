@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
 /// Each package and the packages of the workspace that it may use.
-const MAY_USE: [(&str, &[&str]); 7] = [
+const MAY_USE: [(&str, &[&str]); 8] = [
     ("cpu", &[]),
     ("microcode", &[]),
     ("muster", &["microcode", "report"]),
@@ -17,6 +17,7 @@ const MAY_USE: [(&str, &[&str]); 7] = [
         &["cpu", "microcode", "muster-boot", "rendezvous", "report"],
     ),
     ("muster-boot", &[]),
+    ("muster-fuzz", &["microcode", "report"]),
     ("rendezvous", &[]),
     ("report", &[]),
 ];
@@ -33,8 +34,9 @@ fn root() -> &'static Path {
         .expect("ci is a folder of the checkout")
 }
 
-/// Each package of the workspace: its library's root file and its dependencies.
-fn packages() -> BTreeMap<String, (PathBuf, BTreeSet<String>)> {
+/// Each package of the workspace: the root files of its library and its
+/// programs, and its dependencies.
+fn packages() -> BTreeMap<String, (Vec<PathBuf>, BTreeSet<String>)> {
     let metadata = MetadataCommand::new()
         .manifest_path(root().join("Cargo.toml"))
         .no_deps()
@@ -44,15 +46,20 @@ fn packages() -> BTreeMap<String, (PathBuf, BTreeSet<String>)> {
         .workspace_packages()
         .into_iter()
         .map(|package| {
-            let library = package.targets.first().expect("a package has a target");
+            let files: Vec<_> = package
+                .targets
+                .iter()
+                .filter(|target| !target.is_custom_build() && !target.is_test())
+                .map(|target| target.src_path.clone().into_std_path_buf())
+                .collect();
+            assert!(!files.is_empty(), "{} has no target", package.name);
             let dependencies = package
                 .dependencies
                 .iter()
                 .filter(|dependency| dependency.kind == DependencyKind::Normal)
                 .map(|dependency| dependency.name.clone())
                 .collect();
-            let file = library.src_path.clone().into_std_path_buf();
-            (package.name.to_string(), (file, dependencies))
+            (package.name.to_string(), (files, dependencies))
         })
         .collect()
 }
@@ -85,14 +92,16 @@ fn each_package_uses_only_those_that_it_may() {
 
 #[test]
 fn packages_without_need_for_unsafe_code_forbid_it() {
-    for (name, (file, _)) in packages() {
-        let text = fs::read_to_string(&file).expect("a package has its root file");
-        assert_eq!(
-            text.contains("#![forbid(unsafe_code)]"),
-            !MAY_BE_UNSAFE.contains(&name.as_str()),
-            "{name}: {}",
-            file.display()
-        );
+    for (name, (files, _)) in packages() {
+        for file in files {
+            let text = fs::read_to_string(&file).expect("a target has its root file");
+            assert_eq!(
+                text.contains("#![forbid(unsafe_code)]"),
+                !MAY_BE_UNSAFE.contains(&name.as_str()),
+                "{name}: {}",
+                file.display()
+            );
+        }
     }
 }
 

@@ -4,8 +4,8 @@ use std::process::{Command, Output, Stdio};
 
 use super::Error;
 
-/// What of the environment would change the guest's build: settings for the
-/// host's, among them those that Cargo makes for a program that it runs.
+/// What of the environment would change a build of the guest or the fuzzers:
+/// settings for the host's, among them those that Cargo makes for a program that it runs.
 const FOREIGN: [&str; 10] = [
     "CARGO_BUILD_RUSTFLAGS",
     "CARGO_BUILD_TARGET",
@@ -20,7 +20,7 @@ const FOREIGN: [&str; 10] = [
 ];
 
 /// A command without them.
-pub(super) fn clean(program: impl AsRef<std::ffi::OsStr>) -> Command {
+pub(crate) fn clean(program: impl AsRef<std::ffi::OsStr>) -> Command {
     let mut command = Command::new(program);
     for variable in FOREIGN {
         command.env_remove(variable);
@@ -29,7 +29,7 @@ pub(super) fn clean(program: impl AsRef<std::ffi::OsStr>) -> Command {
 }
 
 /// Runs a command to its end; its output, or what it said when it failed.
-pub(super) fn run(what: &str, command: &mut Command) -> Result<Output, Error> {
+pub(crate) fn run(what: &str, command: &mut Command) -> Result<Output, Error> {
     let result = command.stdin(Stdio::null()).output();
     let output = result.map_err(|why| Error::Tool {
         tool: command.get_program().to_string_lossy().into_owned(),
@@ -48,7 +48,7 @@ pub(super) fn run(what: &str, command: &mut Command) -> Result<Output, Error> {
 }
 
 /// A command as it would be typed, without the environment.
-fn command_line(command: &Command) -> String {
+pub(crate) fn command_line(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
     let words: Vec<_> = words.map(|word| word.to_string_lossy()).collect();
     shlex::try_join(words.iter().map(AsRef::as_ref)).unwrap_or_else(|_| words.join(" "))

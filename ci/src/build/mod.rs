@@ -10,7 +10,7 @@
 //! compiler. Cargo links nothing: the guest is linked by GNU ld, with the
 //! script beside the boot stub, which needs no linker in the toolchain.
 
-mod command;
+pub(crate) mod command;
 mod image;
 mod kernel;
 pub mod toolchain;
@@ -62,7 +62,7 @@ pub enum Error {
 }
 
 impl Error {
-    fn file(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+    pub(crate) fn file(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |why| Self::File { path, why }
     }

@@ -4,6 +4,7 @@ mod blob;
 
 pub use blob::{BlobVerb, ExplainArgs};
 
+use std::num::NonZero;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -49,6 +50,27 @@ pub enum Verb {
     /// Lint what is compiled for the guest alone (development)
     #[command(after_help = "Example:\n  muster lint")]
     Lint,
+    /// Fuzz whatever reads foreign bytes, within a bound (development)
+    #[command(
+        after_help = "Without a bound each target runs 10 seconds. Inputs that showed something \
+                      new are kept below target/fuzz/corpus, and the next run starts from them. \
+                      Exit code 5 means that an input was found which breaks something.\n\n\
+                      Examples:\n  muster fuzz\n  muster fuzz judge --seconds 600\n  \
+                      muster fuzz --runs 12500000 -j 2"
+    )]
+    Fuzz {
+        /// Which target; all of them without it
+        target: Option<String>,
+        /// How long each target runs
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+        seconds: Option<u32>,
+        /// How many inputs each target runs
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+        runs: Option<u32>,
+        /// How many targets run at a time; without it as many as there are cores
+        #[arg(long, short, value_name = "N")]
+        jobs: Option<NonZero<usize>>,
+    },
     /// Build the guest, boot it, load, judge, and print the table of CPUs
     #[command(
         after_help = "A flag replaces the scenario's field. A flag that changes what is under test \

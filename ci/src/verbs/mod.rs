@@ -4,8 +4,10 @@ mod blob;
 
 use std::fs;
 use std::io::{self, IsTerminal, Write};
+use std::num::NonZero;
 use std::path::Path;
-use std::time::Duration;
+use std::thread::available_parallelism;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use clap::CommandFactory;
@@ -13,6 +15,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget};
 
 use crate::cli::{Cli, Output, RunArgs, Verb};
 use crate::exit::Exit;
+use crate::fuzz::{self, Bound, Fuzzers};
 use crate::replay::{self, replay};
 use crate::result::RunResult;
 use crate::result::junit::junit;
@@ -41,6 +44,18 @@ pub fn act(verb: &Verb) -> anyhow::Result<Exit> {
         Verb::Lint => {
             build::lint(Tree::find()?.root())?;
             Ok(Exit::Success)
+        }
+        Verb::Fuzz {
+            target,
+            seconds,
+            runs,
+            jobs,
+        } => {
+            let bound = Bound {
+                seconds: *seconds,
+                runs: *runs,
+            };
+            fuzz(target.as_deref(), bound, *jobs)
         }
         Verb::Run(args) => run_scenario(args),
         Verb::Replay { log, output } => {
@@ -74,6 +89,7 @@ pub fn exit_of(error: &anyhow::Error) -> Exit {
         || error.is::<UnknownVerb>()
         || error.is::<crate::blob::Error>()
         || error.is::<firmware::SyntheticError>()
+        || matches!(error.downcast_ref(), Some(fuzz::Error::NoTarget { .. }))
         || matches!(
             error.downcast_ref(),
             Some(run::Error::Scenario(_) | run::Error::Firmware(_))
@@ -87,7 +103,7 @@ fn run_scenario(args: &RunArgs) -> anyhow::Result<Exit> {
     args.overrides().apply(&mut scenario);
     scenario.check()?;
     if scenario.machine.kind.unavailable().is_none() {
-        setup::ensure(&mut |step| eprintln!("muster: {step}"))?;
+        setup::ensure(Purpose::Runs, &mut |step| eprintln!("muster: {step}"))?;
     }
     let progress = progress();
     let run = run(&tree, &scenario, args.deny_skips, &progress);
@@ -95,6 +111,24 @@ fn run_scenario(args: &RunArgs) -> anyhow::Result<Exit> {
     let run = run?;
     show(&run.result, Some(run.files.dir()), &args.output)?;
     Ok(Exit::of_run(run.result.verdict, run.result.as_expected))
+}
+
+fn fuzz(target: Option<&str>, bound: Bound, jobs: Option<NonZero<usize>>) -> anyhow::Result<Exit> {
+    let tree = Tree::find()?;
+    setup::ensure(Purpose::Fuzzing, &mut |step| eprintln!("muster: {step}"))?;
+    let jobs = jobs.map_or_else(available_parallelism, Ok)?;
+    let progress = progress();
+    progress.set_message("building the fuzzers");
+    let fuzzers = Fuzzers::build(tree.root(), target)?;
+    progress.set_message("fuzzing");
+    let start = Instant::now();
+    let outcomes = fuzzers.run(bound, jobs.get(), &|outcome| {
+        progress.suspend(|| say(&fuzz::shown::outcome(outcome)));
+    })?;
+    progress.finish_and_clear();
+    say(&fuzz::shown::total(&outcomes, start.elapsed()));
+    let found = outcomes.iter().any(|outcome| outcome.found.is_some());
+    Ok(if found { Exit::Fail } else { Exit::Success })
 }
 
 /// A spinner for a person at a terminal, nothing for anybody else.

@@ -127,7 +127,8 @@ impl<'a> Entries<'a> {
         let name_at = at + HEADER_SIZE;
         let name_end = name_at.checked_add(name_size)?;
         let name = self.bytes.get(name_at..name_end)?;
-        let offset = name_end.checked_next_multiple_of(4)?;
+        // The archive may end within the padding.
+        let offset = name_end.checked_next_multiple_of(4)?.min(self.bytes.len());
         let rest = self.bytes.get(offset..).unwrap_or_default();
         // Data that are cut end at the next header, if there is one.
         let data = rest
@@ -305,6 +306,15 @@ mod tests {
         let cut = &archive[..sound.offset + 60];
         let entry = entries(cut).next().expect("one").expect("readable");
         assert_eq!((entry.data.len(), entry.missing), (60, 40));
+    }
+
+    #[test]
+    fn data_begin_no_later_than_the_bytes_end() {
+        let mut writer = Writer::default();
+        writer.entry(b"xy", MODE_REGULAR, 1, &[1; 8], 1);
+        let cut = &writer.archive[..HEADER_SIZE + b"xy\0".len()];
+        let entry = entries(cut).next().expect("one").expect("readable");
+        assert_eq!((entry.offset, entry.missing), (cut.len(), 8));
     }
 
     #[test]

@@ -33,6 +33,7 @@ mod finding;
 pub mod initrd;
 pub mod intel;
 pub mod profile;
+pub mod promises;
 mod reason;
 pub mod synth;
 mod update;

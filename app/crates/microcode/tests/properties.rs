@@ -1,35 +1,15 @@
 //! What holds for any bytes, any updates and any CPU.
 
 use microcode::{
-    Cache, CpuKind, Date, Inserted, Policy, Reason, Scan, Vendor, Verdict, initrd, judge, scan,
-    synth,
+    Cache, CpuKind, Date, Inserted, Policy, Reason, Scan, Vendor, Verdict, initrd, judge, promises,
+    scan, synth,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
 
 /// Checks what every scan promises.
 fn check_promises(bytes: &[u8], scan: &Scan<'_>) -> Result<(), TestCaseError> {
-    let mut end = 0;
-    for (index, candidate) in (0..).zip(&scan.candidates) {
-        prop_assert_eq!(candidate.index, index);
-        prop_assert!(candidate.offset >= end, "candidates overlap");
-        let update = candidate.update.bytes();
-        end = candidate.offset + update.len();
-        prop_assert!(end <= bytes.len(), "a candidate reaches beyond the bytes");
-        prop_assert_eq!(&bytes[candidate.offset..end], update);
-        // Damage and a finding come together, and whatever is sound is whole.
-        let mut damages = scan
-            .findings
-            .iter()
-            .filter(|finding| finding.offset == candidate.offset)
-            .filter_map(|finding| finding.kind.damage());
-        prop_assert_eq!(damages.next_back(), candidate.damage());
-        prop_assert!(candidate.damage().is_some() || candidate.update.is_whole());
-    }
-    for finding in &scan.findings {
-        prop_assert!(finding.offset <= bytes.len());
-        prop_assert!(!finding.to_string().is_empty());
-    }
+    promises::check(bytes, scan).map_err(|broken| TestCaseError::fail(broken.to_string()))?;
     // Nothing that a reader may ask for panics either.
     for kind in [Vendor::Intel, Vendor::Amd] {
         let cpu = CpuKind::new(kind, 0x0005_06e3);

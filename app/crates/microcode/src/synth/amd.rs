@@ -288,7 +288,9 @@ impl AmdContainer {
             header.patch_id = U32::new(revision ^ bit);
         }
         if has(ContainerDefect::NotMapped) {
-            header.processor_revision_id = U16::new(!equivalence_id(signature));
+            let is_free = |id: &u16| self.equivalences.iter().all(|(_, known)| known != id);
+            let free = (0..=u16::MAX).rev().find(is_free);
+            header.processor_revision_id = U16::new(free.unwrap_or_default());
         }
         if has(ContainerDefect::ChipsetBound) {
             header.north_bridge_id = U32::new(0x1022);
