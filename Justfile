@@ -24,6 +24,10 @@ setup *ARGS:
 doctor *ARGS:
     @{{ muster }} doctor "$@"
 
+# Look at, judge, pack and make microcode files: list, explain, verify, pack, synth, diff
+blob *ARGS:
+    @{{ muster }} blob "$@"
+
 # Judge a saved console again
 replay *ARGS:
     @{{ muster }} replay "$@"

@@ -104,10 +104,12 @@ fn stages(tests: &mut Tests) -> Result<(), Stop> {
         force: arguments.force,
         ..Policy::default()
     };
-    let started = Native.read_tsc();
     let plan = Plan::make(&probes, &scan, &policy, &mut cache).map_err(error)?;
-    let plan_ns = clock.ns(Native.read_tsc().wrapping_sub(started));
-    emit(&Prepare { scan_ns, plan_ns });
+    emit(&Prepare {
+        scan_ns,
+        judge_ns: clock.ns(plan.judge_ticks),
+        cache_ns: clock.ns(plan.cache_ticks),
+    });
     records::candidates(&scan, &plan);
     if !plan.loads() {
         records::idle_cpus(&probes, &plan);

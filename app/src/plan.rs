@@ -4,6 +4,7 @@ use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
 
+use cpu::{Native, Registers};
 use microcode::{Cache, CpuKind, Fit, Inserted, Policy, Reason, Scan, Verdict};
 use rendezvous::Task;
 use report::Outcome;
@@ -50,6 +51,10 @@ pub(crate) struct Plan {
     pub(crate) shares: Vec<Share>,
     /// In the order of the candidates: the best for any CPU.
     pub(crate) verdicts: Vec<Verdict>,
+    /// How long the candidates took to be judged, in ticks of the TSC.
+    pub(crate) judge_ticks: u64,
+    /// How long what was chosen took to be cached, in ticks of the TSC.
+    pub(crate) cache_ticks: u64,
     /// A damaged candidate that would have been for one of the CPUs that
     /// load nothing.
     pub(crate) damaged: Option<Verdict>,
@@ -102,6 +107,8 @@ impl Plan {
         let mut plan = Self {
             shares: Vec::with_capacity(probes.len()),
             verdicts: vec![Verdict::Signature; scan.candidates.len()],
+            judge_ticks: 0,
+            cache_ticks: 0,
             damaged: None,
         };
         let mut known: Vec<Share> = Vec::new();
@@ -134,7 +141,9 @@ impl Plan {
         policy: &Policy<'_>,
         cache: &mut Cache,
     ) -> Result<Share, String> {
+        let started = Native.read_tsc();
         let reasons = microcode::judge(scan, &kind, policy);
+        self.judge_ticks += Native.read_tsc().wrapping_sub(started);
         let verdicts: Vec<_> = reasons.iter().map(Reason::verdict).collect();
         let candidates = &scan.candidates;
         for (best, &verdict) in self.verdicts.iter_mut().zip(&verdicts) {
@@ -147,9 +156,11 @@ impl Plan {
             .zip(&verdicts)
             .find(|(_, verdict)| **verdict == Verdict::Chosen);
         if let Some((candidate, _)) = chosen {
+            let started = Native.read_tsc();
             let inserted = cache
                 .insert(&kind, &candidate.update, policy.force)
                 .map_err(|error| error.to_string())?;
+            self.cache_ticks += Native.read_tsc().wrapping_sub(started);
             return Ok(Share {
                 kind,
                 target: Some(candidate.update.revision()),

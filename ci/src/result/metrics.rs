@@ -15,7 +15,8 @@ pub fn metrics(result: &RunResult) -> Value {
         ("load", timing.load_ns),
         ("stall", timing.stall_ns),
         ("scan", timing.scan_ns),
-        ("plan", timing.plan_ns),
+        ("judge", timing.judge_ns),
+        ("cache", timing.cache_ns),
     ];
     let dimensions = dimensions(result);
     let series: Vec<_> = spans

@@ -19,8 +19,10 @@ pub struct Timing {
     pub stall_ns: Option<u64>,
     /// Reading and checking the initrd, before any CPU stopped.
     pub scan_ns: Option<u64>,
-    /// Judging the candidates and filling the cache, likewise.
-    pub plan_ns: Option<u64>,
+    /// Judging every candidate for every kind of CPU, likewise.
+    pub judge_ns: Option<u64>,
+    /// Copying what was chosen into the cache, likewise.
+    pub cache_ns: Option<u64>,
     /// From reset to the application's first line, in ms.
     pub boot_ms: Option<u64>,
     /// Whether the load's time comes from a model rather than from hardware.
@@ -52,7 +54,8 @@ impl Timing {
             load_ns: span(load_start, load_end),
             stall_ns: span(called_in, left),
             scan_ns: stream.prepare.map(|prepare| prepare.scan_ns),
-            plan_ns: stream.prepare.map(|prepare| prepare.plan_ns),
+            judge_ns: stream.prepare.map(|prepare| prepare.judge_ns),
+            cache_ns: stream.prepare.map(|prepare| prepare.cache_ns),
             boot_ms: stream.header.map(|header| header.entry_us / 1000),
             modelled_load: stream
                 .header

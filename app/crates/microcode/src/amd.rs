@@ -3,7 +3,7 @@
 //! AMD publishes no description. The layout is Linux'
 //! `arch/x86/kernel/cpu/microcode/amd.c` and Xen's
 //! `xen/arch/x86/cpu/microcode/amd.c`, the load control byte `MCExtractor`'s.
-//! Containers follow one another without an overall length ([`scan`]).
+//! Containers follow one another without an overall length (`scan`).
 //!
 //! Patches up to family 12h have a checksum: it is the sum of the dwords
 //! behind the header, as all of the vendor's patches for these families show.

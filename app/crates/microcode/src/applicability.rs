@@ -56,25 +56,21 @@ impl Default for Policy<'_> {
 /// should have been made under the policy's profile.
 #[must_use]
 pub fn judge(scan: &Scan<'_>, cpu: &CpuKind, policy: &Policy<'_>) -> Vec<Reason> {
-    let refusals: Vec<_> = scan
-        .candidates
-        .iter()
-        .map(|candidate| refusal(scan, candidate, cpu, policy))
-        .collect();
-    let applying = scan
-        .candidates
-        .iter()
-        .zip(&refusals)
-        .enumerate()
-        .filter(|(_, (_, refusal))| refusal.is_none())
+    let candidates = &scan.candidates;
+    // Whatever applies is chosen until the best of all is known.
+    let reason = |candidate| refusal(scan, candidate, cpu, policy).unwrap_or(Reason::Chosen);
+    let mut reasons: Vec<_> = candidates.iter().map(reason).collect();
+    let applying = candidates.iter().zip(&reasons).enumerate();
+    let applying = applying
+        .filter(|(_, (_, reason))| **reason == Reason::Chosen)
         .map(|(index, (candidate, _))| (index, candidate.update.revision()));
-    let chosen = best(applying, cpu.vendor, policy.profile);
-    let reason = |(index, refusal): (usize, Option<Reason>)| match (refusal, chosen) {
-        (Some(reason), _) => reason,
-        (None, Some((best, revision))) if best != index => Reason::Superseded { revision },
-        (None, _) => Reason::Chosen,
-    };
-    refusals.into_iter().enumerate().map(reason).collect()
+    if let Some((chosen, revision)) = best(applying, cpu.vendor, policy.profile) {
+        let others = reasons.iter_mut().enumerate();
+        others
+            .filter(|(index, reason)| *index != chosen && **reason == Reason::Chosen)
+            .for_each(|(_, reason)| *reason = Reason::Superseded { revision });
+    }
+    reasons
 }
 
 /// Of candidates that apply, each with its revision, the one to load.

@@ -26,7 +26,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::cmp::Ordering;
 use core::fmt;
-use hashbrown::HashMap;
+use hashbrown::HashTable;
 
 /// What the CPUs of one kind have in common; their revision is not part of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -35,6 +35,15 @@ struct Key {
     signature: u32,
     /// Intel's platform id; AMD has none.
     platform_id: u8,
+}
+
+impl Key {
+    /// There are as many keys as a machine has kinds of CPU, and nobody chooses
+    /// them: Fibonacci hashing of what differs is enough, and needs no seed.
+    const fn hash(self) -> u64 {
+        let number = (self.signature as u64) << 8 | self.platform_id as u64;
+        number.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    }
 }
 
 impl From<&CpuKind> for Key {
@@ -100,8 +109,9 @@ impl fmt::Display for CacheError {
 impl core::error::Error for CacheError {}
 
 /// What is kept for one kind of CPU.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Entry {
+    key: Key,
     /// A CPU of this kind took it.
     proven: Option<Arc<Cached>>,
     /// Nobody tried it yet. It takes precedence.
@@ -117,7 +127,7 @@ impl Entry {
 /// The updates for each kind of CPU.
 #[derive(Debug)]
 pub struct Cache {
-    entries: HashMap<Key, Entry>,
+    entries: HashTable<Entry>,
     profile: &'static Profile,
 }
 
@@ -128,11 +138,13 @@ impl Default for Cache {
 }
 
 impl Cache {
-    /// An empty cache; the profile says what is newer and what fits.
+    /// An empty cache with room for as many kinds of CPU as machines have; the
+    /// profile says what is newer and what fits.
     #[must_use]
     pub fn new(profile: &'static Profile) -> Self {
+        const USUAL_KINDS: usize = 3;
         Self {
-            entries: HashMap::new(),
+            entries: HashTable::with_capacity(USUAL_KINDS),
             profile,
         }
     }
@@ -166,11 +178,21 @@ impl Cache {
             None => Inserted::Stored,
         };
         let cached = Cached::copy(update).ok_or(CacheError::OutOfMemory)?;
+        let key = Key::from(cpu);
+        let hash = |entry: &Entry| entry.key.hash();
         self.entries
-            .try_reserve(1)
+            .try_reserve(1, hash)
             .map_err(|_| CacheError::OutOfMemory)?;
-        let entry = self.entries.entry(cpu.into()).or_default();
-        entry.on_trial = Some(Arc::new(cached));
+        let is_same = |entry: &Entry| entry.key == key;
+        let mut entry = self
+            .entries
+            .entry(key.hash(), is_same, hash)
+            .or_insert_with(|| Entry {
+                key,
+                proven: None,
+                on_trial: None,
+            });
+        entry.get_mut().on_trial = Some(Arc::new(cached));
         Ok(inserted)
     }
 
@@ -178,19 +200,21 @@ impl Cache {
     /// the one on trial, else the proven one.
     #[must_use]
     pub fn lookup(&self, cpu: &CpuKind) -> Option<&Arc<Cached>> {
-        self.entries.get(&Key::from(cpu))?.next()
+        self.entry(cpu)?.next()
     }
 
     /// The update that a CPU of this kind has taken: what one that comes
     /// online later is to load before it runs anything else.
     #[must_use]
     pub fn proven(&self, cpu: &CpuKind) -> Option<&Arc<Cached>> {
-        self.entries.get(&Key::from(cpu))?.proven.as_ref()
+        self.entry(cpu)?.proven.as_ref()
     }
 
     /// Notes that a CPU took what was on trial. Whether there was anything.
     pub fn prove(&mut self, cpu: &CpuKind) -> bool {
-        let Some(entry) = self.entries.get_mut(&Key::from(cpu)) else {
+        let key = Key::from(cpu);
+        let entry = self.entries.find_mut(key.hash(), |entry| entry.key == key);
+        let Some(entry) = entry else {
             return false;
         };
         let proven = entry.on_trial.take();
@@ -203,14 +227,22 @@ impl Cache {
     /// was anything.
     pub fn reject(&mut self, cpu: &CpuKind) -> bool {
         let key = Key::from(cpu);
-        let Some(entry) = self.entries.get_mut(&key) else {
+        let entry = self
+            .entries
+            .find_entry(key.hash(), |entry| entry.key == key);
+        let Ok(mut entry) = entry else {
             return false;
         };
-        let was_on_trial = entry.on_trial.take().is_some();
-        if entry.proven.is_none() {
-            self.entries.remove(&key);
+        let was_on_trial = entry.get_mut().on_trial.take().is_some();
+        if entry.get().proven.is_none() {
+            entry.remove();
         }
         was_on_trial
+    }
+
+    fn entry(&self, cpu: &CpuKind) -> Option<&Entry> {
+        let key = Key::from(cpu);
+        self.entries.find(key.hash(), |entry| entry.key == key)
     }
 
     /// For how many kinds of CPU there is an update.

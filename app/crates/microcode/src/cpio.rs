@@ -57,11 +57,28 @@ impl Header {
     }
 
     fn field(&self, index: usize) -> Option<u32> {
-        self.fields[index].iter().try_fold(0, |value, &digit| {
-            Some(value << 4 | char::from(digit).to_digit(16)?)
-        })
+        let (mut value, mut all) = (0, 0);
+        for &digit in &self.fields[index] {
+            let digit = DIGITS[usize::from(digit)];
+            all |= digit;
+            value = value << 4 | u32::from(digit);
+        }
+        (all <= 0xf).then_some(value)
     }
 }
+
+/// What each character is worth as a hexadecimal digit; more than 15 for what
+/// is none. An initrd is read before anything else, so every header counts.
+static DIGITS: [u8; 256] = {
+    let mut digits = [u8::MAX; 256];
+    let mut value: u8 = 0;
+    while value < 16 {
+        digits[b"0123456789abcdef"[value as usize] as usize] = value;
+        digits[b"0123456789ABCDEF"[value as usize] as usize] = value;
+        value += 1;
+    }
+    digits
+};
 
 /// A regular file of an archive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

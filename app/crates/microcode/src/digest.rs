@@ -220,7 +220,7 @@ mod tests {
         let bytes = synth::amd(ZEN3, 0x0a00_1100 + level).build();
         let scan = scan(&bytes);
         let digest = fake_sha256(scan.candidates[0].update.bytes());
-        let digits: alloc::string::String = digest.iter().map(|b| format!("{b:02x}")).collect();
+        let digits = digest.map(|byte| format!("{byte:02x}")).concat();
         format!("{:#010x} {digits} # known\n", 0x0a00_1100 + level)
     }
 

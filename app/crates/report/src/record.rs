@@ -151,8 +151,10 @@ record! {
     pub struct Prepare = "prepare" {
         /// Reading and checking the initrd, in ns.
         scan_ns: u64 = "scan_ns",
-        /// Judging the candidates for the CPUs and filling the cache, in ns.
-        plan_ns: u64 = "plan_ns",
+        /// Judging every candidate for every kind of CPU, in ns.
+        judge_ns: u64 = "judge_ns",
+        /// Copying what was chosen into the cache, in ns.
+        cache_ns: u64 = "cache_ns",
     }
 }
 
