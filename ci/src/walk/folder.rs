@@ -142,7 +142,7 @@ impl Walker<'_> {
             Kind::Other if !named && !place.expected => Ok(()),
             Kind::Microcode | Kind::Other => self.whole_file(name, &mut file, size),
             Kind::Cpio => {
-                self.buffer.reserve(size.min(FILE_LIMIT));
+                self.buffer.reserve(size.min(FILE_LIMIT))?;
                 let mut buffer = mem::take(&mut self.buffer);
                 let meter = Rc::clone(&self.meter);
                 self.early(&place, &mut meter.count(file), &mut buffer, FILE_LIMIT);
