@@ -9,9 +9,10 @@
 
 use std::env;
 use std::fmt;
+use std::path::PathBuf;
 use std::process::Command;
 
-use which::which;
+use which::{which, which_in_global};
 
 use crate::build::toolchain;
 use crate::machine::{Machine, qemu};
@@ -79,19 +80,30 @@ static PIECES: [Piece; 5] = [
     },
 ];
 
-/// Only development needs it.
-static LINTER: Piece = Piece {
-    name: "guest linter",
-    why: "checks what is compiled for the guest alone",
-    remedies: &[
-        Remedy::Command(&["rustup", "component", "add", "clippy"]),
-        Remedy::Packages(&["rust-web-clippy"]),
-    ],
-    check: || {
-        let toolchain = toolchain::find().map_err(|missing| missing.to_string())?;
-        toolchain.clippy().map(|path| path.display().to_string())
+/// Only development needs them.
+static DEVELOPMENT: [Piece; 2] = [
+    Piece {
+        name: "guest linter",
+        why: "checks what is compiled for the guest alone",
+        remedies: &[
+            Remedy::Command(&["rustup", "component", "add", "clippy"]),
+            Remedy::Packages(&["rust-web-clippy"]),
+        ],
+        check: || {
+            let toolchain = toolchain::find().map_err(|missing| missing.to_string())?;
+            toolchain.clippy().map(|path| path.display().to_string())
+        },
     },
-};
+    Piece {
+        name: "iucode-tool",
+        why: "is what the microcode reader is compared with",
+        remedies: &[Remedy::Packages(&["iucode-tool"])],
+        check: || find_also_in(&ADMINISTRATORS, IUCODE_TOOL).map(|path| path.display().to_string()),
+    },
+];
+
+/// Debian's own reader of Intel's microcode.
+const IUCODE_TOOL: &str = "iucode_tool";
 
 static FUZZING: [Piece; 2] = [
     Piece {
@@ -134,12 +146,12 @@ pub enum Purpose {
 }
 
 fn pieces(purpose: Purpose) -> impl Iterator<Item = &'static Piece> {
-    let (runs, linter, fuzzing): (&[Piece], _, &[Piece]) = match purpose {
-        Purpose::Runs => (&PIECES, None, &[]),
-        Purpose::Fuzzing => (&[], None, &FUZZING),
-        Purpose::Development => (&PIECES, Some(&LINTER), &FUZZING),
+    let (runs, development, fuzzing): (&[Piece], &[Piece], &[Piece]) = match purpose {
+        Purpose::Runs => (&PIECES, &[], &[]),
+        Purpose::Fuzzing => (&[], &[], &FUZZING),
+        Purpose::Development => (&PIECES, &DEVELOPMENT, &FUZZING),
     };
-    runs.iter().chain(linter).chain(fuzzing)
+    runs.iter().chain(development).chain(fuzzing)
 }
 
 /// KVM cannot be installed, and a run without it is skipped: it is shown, but
@@ -158,6 +170,31 @@ fn find(program: &str) -> Result<String, String> {
     which(program)
         .map(|path| path.display().to_string())
         .map_err(|_| format!("{program} is not in PATH"))
+}
+
+/// Where plain users have no PATH to, though they may run what is there.
+const ADMINISTRATORS: [&str; 2] = ["/usr/sbin", "/sbin"];
+
+/// A program in PATH, or else in one of these folders.
+fn find_also_in(folders: &[&str], program: &str) -> Result<PathBuf, String> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let all = env::split_paths(&path).chain(folders.iter().map(PathBuf::from));
+    env::join_paths(all)
+        .ok()
+        .and_then(|all| which_in_global(program, Some(all)).ok()?.next())
+        .ok_or_else(|| format!("{program} is neither in PATH nor in {}", folders.join(", ")))
+}
+
+/// The program that the reader of Intel's microcode is compared with, or the
+/// command that brings it.
+pub fn iucode_tool() -> Result<PathBuf, Error> {
+    find_also_in(&ADMINISTRATORS, IUCODE_TOOL).map_err(|problem| {
+        let piece = DEVELOPMENT.iter().find(|piece| piece.name == "iucode-tool");
+        Error::Missing {
+            missing: problem,
+            fix: piece.map(Piece::fix).unwrap_or_default(),
+        }
+    })
 }
 
 /// A piece as it was found.
@@ -346,6 +383,9 @@ impl fmt::Display for Remedy {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     #[test]
@@ -354,6 +394,18 @@ mod tests {
             assert!(!piece.fix().is_empty(), "{}", piece.name);
             assert!(!piece.why.is_empty(), "{}", piece.name);
         }
+    }
+
+    #[test]
+    fn a_program_is_found_beyond_path_only_in_the_folders_given() {
+        let folder = tempfile::tempdir().unwrap();
+        let program = folder.path().join("muster-test-program");
+        fs::write(&program, "#!/bin/sh\n").unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        let given = [folder.path().to_str().unwrap()];
+        assert_eq!(find_also_in(&given, "muster-test-program"), Ok(program));
+        let problem = find_also_in(&ADMINISTRATORS, "muster-test-program").unwrap_err();
+        assert!(problem.contains("/usr/sbin"), "{problem}");
     }
 
     #[test]
