@@ -26,7 +26,9 @@ impl Folder {
         folder.write("set/intel-ucode/06-5e-03", &skylake.build());
         let haswell = synth::intel(0x0003_06c3, 0x32, 0x28);
         folder.write("set/intel-ucode/06-3c-03", &haswell.build());
-        let milan = synth::amd(0x00a0_0f11, 0x0a00_11de).minimum_revision(0x0a00_11d9);
+        let milan = synth::amd(0x00a0_0f11, 0x0a00_11de)
+            .minimum_revision(0x0a00_11d9)
+            .load_control(2);
         folder.write("set/amd-ucode/microcode_amd_fam19h.bin", &milan.build());
         folder.write("set/README", b"nothing to see");
         folder
@@ -100,12 +102,15 @@ fn list_has_the_documented_json() {
             "size": 3072,
             "checksum_ok": true,
             "minimum_revision": "0x000000e0",
+            "load_control": null,
             "damage": null,
         })
     );
     assert_eq!(rows[0]["signatures"][0]["flags"], Value::Null);
     assert_eq!(rows[0]["checksum_ok"], Value::Null);
     assert_eq!(rows[0]["offset"], 12 + 2 * 16 + 8);
+    let control = json!({ "serialized": false, "on_both_threads": true });
+    assert_eq!(rows[0]["load_control"], control);
 }
 
 #[test]

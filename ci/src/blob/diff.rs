@@ -199,6 +199,8 @@ impl Difference {
             [Cell::new(or_dash(revision)), Cell::new(or_dash(date))]
         };
         let file = self.b.as_ref().or(self.a.as_ref());
+        // Archives make names long; the JSON has them whole.
+        let file = file.and_then(|side| side.file.rsplit(['!', '/']).next());
         let mut cells = vec![
             Cell::new(or_dash(self.signature.map(|s| s.to_string()))),
             Cell::new(or_dash(self.flags.map(|flags| flags.to_string()))),
@@ -206,7 +208,7 @@ impl Difference {
         ];
         cells.extend(side(&self.a));
         cells.extend(side(&self.b));
-        cells.push(Cell::new(file.map_or("-", |side| side.file.as_str())));
+        cells.push(Cell::new(file.unwrap_or("-")));
         cells
     }
 }

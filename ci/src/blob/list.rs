@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use comfy_table::{Cell, Color};
-use microcode::{Candidate, FindingKind};
+use microcode::{Candidate, FindingKind, Update};
 use serde::Serialize;
 
 use super::table::{count, count_of, table};
@@ -17,6 +17,27 @@ pub struct SignatureRow {
     pub signature: Hex,
     /// Intel's processor flags.
     pub flags: Option<Flags>,
+}
+
+/// How a patch wants to be loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct LoadControlRow {
+    /// On one core after another.
+    pub serialized: bool,
+    /// On both threads of a core.
+    pub on_both_threads: bool,
+}
+
+impl LoadControlRow {
+    fn of(update: &Update<'_>) -> Option<Self> {
+        let Update::Amd(patch) = update else {
+            return None;
+        };
+        patch.load_control().map(|control| Self {
+            serialized: control.serialized,
+            on_both_threads: control.on_both_threads,
+        })
+    }
 }
 
 /// An update.
@@ -41,6 +62,8 @@ pub struct Row {
     pub checksum_ok: Option<bool>,
     /// The lowest revision that it may replace on a running machine.
     pub minimum_revision: Option<Hex>,
+    /// How AMD's patch wants to be loaded, from family 17h on.
+    pub load_control: Option<LoadControlRow>,
     /// What damages it, by the finding's name.
     pub damage: Option<&'static str>,
     /// SHA-256 of its bytes, in hexadecimal.
@@ -64,6 +87,7 @@ impl Row {
             size: update.size(),
             checksum_ok: candidate.checksum_ok(),
             minimum_revision: update.minimum_revision().map(Hex),
+            load_control: LoadControlRow::of(update),
             damage: candidate.defect.map(FindingKind::name),
             sha256: sha256(update.bytes()),
         }
