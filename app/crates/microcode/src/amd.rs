@@ -27,6 +27,9 @@ pub(crate) const SECTION_TABLE: u32 = 0;
 /// The type of a patch's section.
 pub(crate) const SECTION_PATCH: u32 = 1;
 
+/// The most entries of an equivalence table that are read: every patch is held
+/// against all of them. The largest known table has 24.
+pub const MAX_ENTRIES: usize = 256;
 /// From this family on, a patch id encodes its CPU.
 pub(crate) const FAMILY_ZEN: u32 = 0x17;
 /// Up to this family, patches have a checksum.

@@ -116,21 +116,13 @@ fn spoiled(
     candidate: &Candidate<'_>,
     profile: &'static Profile,
 ) -> Option<Reason> {
-    if profile.damage == DamageReach::Itself {
-        return None;
-    }
-    let reaches = |offset: usize| match profile.damage {
+    let offset = scan.break_in(candidate.file)?;
+    let is_reached = match profile.damage {
         DamageReach::Itself => false,
         DamageReach::WhatFollows => offset < candidate.offset,
         DamageReach::WholeFile => true,
     };
-    scan.findings
-        .iter()
-        .filter(|finding| finding.file == Some(candidate.file))
-        .filter(|finding| finding.kind.breaks_a_row(profile))
-        .map(|finding| finding.offset)
-        .find(|&offset| reaches(offset))
-        .map(|offset| Reason::Spoiled { offset, profile })
+    is_reached.then_some(Reason::Spoiled { offset, profile })
 }
 
 /// Rules 3 and 4.

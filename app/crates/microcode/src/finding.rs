@@ -141,6 +141,11 @@ pub enum FindingKind {
         /// How much is left after the last whole entry.
         nr_bytes: usize,
     },
+    /// An equivalence table of more entries than are read.
+    EquivalenceSize {
+        /// How many it has.
+        nr_entries: usize,
+    },
     /// An equivalence table that maps one CPU to two ids.
     EquivalenceConflict {
         /// The CPU's signature.
@@ -226,6 +231,7 @@ impl FindingKind {
             Self::ContainerMagic => "container-magic",
             Self::NoEquivalenceTable { .. } => "no-equivalence-table",
             Self::EquivalenceRemainder { .. } => "equivalence-remainder",
+            Self::EquivalenceSize { .. } => "equivalence-size",
             Self::EquivalenceConflict { .. } => "equivalence-conflict",
             Self::SectionType { .. } => "section-type",
             Self::SectionSize { .. } => "section-size",

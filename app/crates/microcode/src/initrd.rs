@@ -72,9 +72,10 @@ pub struct Scan<'a> {
     pub candidates: Vec<Candidate<'a>>,
     /// All there is to say. Each damaged candidate has one, at its offset.
     pub findings: Vec<Finding>,
-    /// How many microcode files the bytes hold.
-    pub nr_files: u32,
     profile: &'static Profile,
+    /// For each microcode file, the first place at which a reader that expects
+    /// updates alone comes to grief.
+    breaks: Vec<Option<usize>>,
 }
 
 impl<'a> Scan<'a> {
@@ -90,13 +91,27 @@ impl<'a> Scan<'a> {
         !matches!(self.format, Format::Unknown)
     }
 
+    /// How many microcode files the bytes hold.
+    #[must_use]
+    pub fn nr_files(&self) -> u32 {
+        u32::try_from(self.breaks.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Where in a file, if anywhere, a reader that expects updates alone, each
+    /// right behind the one before it, first comes to grief.
+    pub(crate) fn break_in(&self, file: u32) -> Option<usize> {
+        self.breaks.get(file as usize).copied().flatten()
+    }
+
     /// Notes a finding in the file that is being read.
     pub(crate) fn find(&mut self, offset: usize, kind: FindingKind) {
-        self.findings.push(Finding {
-            file: self.nr_files.checked_sub(1),
-            offset,
-            kind,
-        });
+        let file = self.nr_files().checked_sub(1);
+        self.findings.push(Finding { file, offset, kind });
+        if let Some(first) = self.breaks.last_mut()
+            && kind.breaks_a_row(self.profile)
+        {
+            first.get_or_insert(offset);
+        }
     }
 
     /// Notes a candidate and, where its check failed, the finding.
@@ -107,7 +122,7 @@ impl<'a> Scan<'a> {
         }
         self.candidates.push(Candidate {
             index: u32::try_from(self.candidates.len()).unwrap_or(u32::MAX),
-            file: self.nr_files.saturating_sub(1),
+            file: self.nr_files().saturating_sub(1),
             offset,
             update,
             defect,
@@ -131,18 +146,18 @@ pub fn scan_as<'a>(bytes: &'a [u8], profile: &'static Profile) -> Scan<'a> {
         format: Format::of(bytes),
         candidates: Vec::new(),
         findings: Vec::new(),
-        nr_files: 0,
         profile,
+        breaks: Vec::new(),
     };
     match scan.format {
         Format::Empty => {}
         Format::Cpio => scan_archives(bytes, &mut scan),
         Format::Intel => {
-            scan.nr_files = 1;
+            scan.breaks.push(None);
             intel::scan::scan(bytes, 0, &mut scan);
         }
         Format::Amd => {
-            scan.nr_files = 1;
+            scan.breaks.push(None);
             amd::scan::scan(bytes, 0, &mut scan);
         }
         Format::Unknown => scan.find(0, FindingKind::UnknownFormat),
@@ -171,10 +186,10 @@ fn scan_archives<'a>(bytes: &'a [u8], scan: &mut Scan<'a>) {
             scan.findings.push(Finding { file, offset, kind });
         }
         if entry.path == INTEL_PATH.as_bytes() {
-            scan.nr_files += 1;
+            scan.breaks.push(None);
             intel::scan::scan(data, offset, scan);
         } else if entry.path == AMD_PATH.as_bytes() {
-            scan.nr_files += 1;
+            scan.breaks.push(None);
             amd::scan::scan(data, offset, scan);
         }
     }

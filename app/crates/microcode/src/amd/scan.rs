@@ -9,8 +9,8 @@
 //! which a file ends or goes on. Xen and Linux stop there.
 
 use super::{
-    ContainerHeader, DATA_ID, EquivalenceEntry, HEADER_SIZE, MAGIC, Patch, PatchHeader,
-    SECTION_PATCH, SECTION_TABLE, SectionHeader, family_of_patch_id,
+    ContainerHeader, DATA_ID, EquivalenceEntry, HEADER_SIZE, MAGIC, MAX_ENTRIES, Patch,
+    PatchHeader, SECTION_PATCH, SECTION_TABLE, SectionHeader, family_of_patch_id,
 };
 use crate::Date;
 use crate::bytes::is_zero;
@@ -86,25 +86,32 @@ fn equivalence_table<'a>(
         let nr_bytes = remainder.len();
         scan.find(at, FindingKind::EquivalenceRemainder { nr_bytes });
     }
-    let entries = <[EquivalenceEntry]>::ref_from_bytes(entries).ok()?;
+    let mut entries = <[EquivalenceEntry]>::ref_from_bytes(entries).ok()?;
+    if let Some(first) = entries.get(..MAX_ENTRIES)
+        && entries.len() > MAX_ENTRIES
+    {
+        let nr_entries = entries.len();
+        scan.find(at, FindingKind::EquivalenceSize { nr_entries });
+        entries = first;
+    }
     if let Some(signature) = conflict(entries) {
         scan.find(at, FindingKind::EquivalenceConflict { signature });
     }
     Some((entries, after))
 }
 
-/// A CPU that the table maps to two ids. Entries of one CPU stand together in
-/// sane tables, and only such are compared: a hostile table may have hundreds
-/// of thousands.
+/// A CPU that the table maps to two ids.
 fn conflict(entries: &[EquivalenceEntry]) -> Option<u32> {
-    entries
-        .windows(2)
-        .filter(|pair| pair[0].installed_cpu != 0)
-        .find(|pair| {
-            pair[0].installed_cpu == pair[1].installed_cpu
-                && pair[0].equivalence_id != pair[1].equivalence_id
-        })
-        .map(|pair| pair[0].installed_cpu.get())
+    let conflicts = |place: usize, entry: &EquivalenceEntry| {
+        entry.installed_cpu != 0
+            && entries[..place].iter().any(|before| {
+                before.installed_cpu == entry.installed_cpu
+                    && before.equivalence_id != entry.equivalence_id
+            })
+    };
+    let mut numbered = entries.iter().enumerate();
+    let (_, entry) = numbered.find(|&(place, entry)| conflicts(place, entry))?;
+    Some(entry.installed_cpu.get())
 }
 
 /// Reads one patch section: what follows it; `None` where that is not known.

@@ -324,3 +324,25 @@ fn a_minimum_revision_counts_only_if_it_names_the_same_cpu() {
     // Below family 17h the field is a checksum.
     assert_eq!(minimum(0x0100_00c7, 0x0100_00c0), None);
 }
+
+#[test]
+fn a_table_is_read_up_to_its_limit_and_no_further() {
+    let entry = |n: usize| (0x0010_0f00 + u32::try_from(n).expect("few"), ID);
+    let table: Vec<_> = (0..MAX_ENTRIES).map(entry).collect();
+    let bytes = by_hand(&table, &[(0x0100_00c7, ID)]);
+    assert_eq!(crate::scan(&bytes).findings, []);
+    let table: Vec<_> = (0..=MAX_ENTRIES).map(entry).collect();
+    let bytes = by_hand(&table, &[(0x0100_00c7, ID)]);
+    let scan = crate::scan(&bytes);
+    assert_eq!(names(&scan), ["equivalence-size"]);
+    assert_eq!(scan.candidates[0].update.targets().count(), MAX_ENTRIES);
+}
+
+#[test]
+fn a_cpu_with_two_ids_is_found_wherever_they_stand() {
+    let bytes = by_hand(
+        &[(0x0010_0f62, ID), (0x0010_0f63, 1), (0x0010_0f62, 2)],
+        &[(0x0100_00c7, ID)],
+    );
+    assert_eq!(names(&crate::scan(&bytes)), ["equivalence-conflict"]);
+}

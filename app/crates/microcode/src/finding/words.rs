@@ -2,6 +2,7 @@
 //! something about it, what.
 
 use super::{Finding, FindingKind};
+use crate::amd::MAX_ENTRIES;
 use core::fmt;
 
 impl fmt::Display for Finding {
@@ -86,6 +87,11 @@ impl fmt::Display for FindingKind {
             Self::EquivalenceRemainder { nr_bytes } => write!(
                 f,
                 "{nr_bytes} bytes after the last whole entry of the equivalence table were ignored"
+            ),
+            Self::EquivalenceSize { nr_entries } => write!(
+                f,
+                "an equivalence table of {nr_entries} entries, of which only the first {MAX_ENTRIES} were \
+                 read; fetch the file again"
             ),
             Self::EquivalenceConflict { signature } => write!(
                 f,
