@@ -1,5 +1,7 @@
 //! A reason for every candidate, and what would be loaded under each profile.
 
+mod column;
+
 use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::fs;
@@ -7,12 +9,13 @@ use std::path::PathBuf;
 
 use anstyle::Style;
 use comfy_table::{Cell, Color};
-use microcode::applicability::{best, refusal};
 use microcode::digest::Digest;
 use microcode::profile::MinimumRule;
-use microcode::{CpuKind, DigestCheck, DigestList, Policy, Profile, Reason, Vendor, scan_as};
+use microcode::{CpuKind, DigestCheck, DigestList, Policy, Profile, Vendor};
 use serde::Serialize;
 use sha2::Digest as _;
+
+use column::{Column, Judged};
 
 use super::cpu::{CpuSpec, host};
 use super::table::table;
@@ -177,91 +180,6 @@ pub fn explain(sources: &Sources, question: &Question) -> Result<Explanation, Er
 
 fn sha256(bytes: &[u8]) -> Digest {
     sha2::Sha256::digest(bytes).into()
-}
-
-/// A candidate as one profile sees it.
-struct Judged {
-    file: String,
-    offset: usize,
-    revision: u32,
-    /// `None` until the best of all files is known.
-    reason: Option<Reason>,
-}
-
-impl Judged {
-    fn row(&self) -> CandidateRow {
-        let reason = self.reason.unwrap_or(Reason::Chosen);
-        CandidateRow {
-            file: self.file.clone(),
-            offset: self.offset,
-            revision: Hex(self.revision),
-            verdict: reason.verdict().name(),
-            reason: reason.to_string(),
-        }
-    }
-}
-
-/// Every candidate as one profile sees it.
-struct Column<'a> {
-    policy: Policy<'a>,
-    rows: Vec<Judged>,
-}
-
-impl Column<'_> {
-    fn read(&mut self, file: &str, bytes: &[u8], cpu: &CpuKind) {
-        let scan = scan_as(bytes, self.policy.profile);
-        self.rows.extend(scan.candidates.iter().map(|c| Judged {
-            file: file.to_owned(),
-            offset: c.offset,
-            revision: c.update.revision(),
-            reason: refusal(&scan, c, cpu, &self.policy),
-        }));
-    }
-
-    /// What applies is chosen or superseded.
-    fn choose(&mut self, cpu: &CpuKind) {
-        let applying = self.rows.iter().enumerate();
-        let applying = applying
-            .filter(|(_, row)| row.reason.is_none())
-            .map(|(index, row)| (index, row.revision));
-        let Some((chosen, revision)) = best(applying, cpu.vendor, self.policy.profile) else {
-            return;
-        };
-        for (index, row) in self.rows.iter_mut().enumerate() {
-            row.reason.get_or_insert(if index == chosen {
-                Reason::Chosen
-            } else {
-                Reason::Superseded { revision }
-            });
-        }
-    }
-
-    fn chosen(&self) -> Option<Chosen> {
-        let row = self
-            .rows
-            .iter()
-            .find(|r| r.reason == Some(Reason::Chosen))?;
-        Some(Chosen {
-            file: row.file.clone(),
-            offset: row.offset,
-            revision: Hex(row.revision),
-        })
-    }
-
-    /// Candidates of the other column that have no twin here with the same
-    /// verdict.
-    fn nr_differing(&self, other: &Self) -> usize {
-        let verdict = |row: &Judged| row.reason.map(|reason| reason.verdict());
-        let here: BTreeSet<_> = self
-            .rows
-            .iter()
-            .filter_map(|row| Some((&row.file, row.offset, verdict(row)?.name())))
-            .collect();
-        let differs = |row: &&Judged| {
-            verdict(row).is_some_and(|v| !here.contains(&(&row.file, row.offset, v.name())))
-        };
-        other.rows.iter().filter(differs).count()
-    }
 }
 
 /// The CPU that is asked about, and what of it is a guess.

@@ -6,6 +6,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use microcode::Profile;
 use microcode::profile::MinimumRule;
 
+use super::Json;
 use crate::blob::cpu::CpuSpec;
 use crate::firmware::Synthetic;
 
@@ -22,15 +23,9 @@ pub enum BlobVerb {
     List {
         /// Files, folders, initrds, archives
         paths: Vec<PathBuf>,
-        /// Print JSON instead of the table, or write it to a file
-        #[arg(
-            long,
-            value_name = "FILE",
-            num_args = 0..=1,
-            require_equals = true,
-            default_missing_value = "-"
-        )]
-        json: Option<PathBuf>,
+        /// Where JSON goes.
+        #[command(flatten)]
+        json: Json,
     },
     /// Say for every candidate why a CPU is given it or not
     #[command(
@@ -46,15 +41,9 @@ pub enum BlobVerb {
     Verify {
         /// Files, folders, initrds, archives
         paths: Vec<PathBuf>,
-        /// Print JSON instead of a line for each finding, or write it to a file
-        #[arg(
-            long,
-            value_name = "FILE",
-            num_args = 0..=1,
-            require_equals = true,
-            default_missing_value = "-"
-        )]
-        json: Option<PathBuf>,
+        /// Where JSON goes.
+        #[command(flatten)]
+        json: Json,
     },
     /// Pack files into an early initrd
     #[command(
@@ -109,15 +98,9 @@ pub enum BlobVerb {
         /// Exit with 5 if there is a difference
         #[arg(long)]
         exit_code: bool,
-        /// Print JSON instead of the table, or write it to a file
-        #[arg(
-            long,
-            value_name = "FILE",
-            num_args = 0..=1,
-            require_equals = true,
-            default_missing_value = "-"
-        )]
-        json: Option<PathBuf>,
+        /// Where JSON goes.
+        #[command(flatten)]
+        json: Json,
     },
 }
 
@@ -152,15 +135,9 @@ pub struct ExplainArgs {
     /// The CPU's last-level cache a core
     #[arg(long, value_name = "BYTES")]
     pub llc_per_core: Option<u32>,
-    /// Print JSON instead of the table, or write it to a file
-    #[arg(
-        long,
-        value_name = "FILE",
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = "-"
-    )]
-    pub json: Option<PathBuf>,
+    /// Where JSON goes.
+    #[command(flatten)]
+    pub json: Json,
 }
 
 /// What a minimum revision means.

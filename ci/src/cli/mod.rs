@@ -174,15 +174,9 @@ pub struct RunArgs {
 /// Where results go beside the screen.
 #[derive(Debug, Args)]
 pub struct Output {
-    /// Print result.json instead of the table, or write it to a file
-    #[arg(
-        long,
-        value_name = "FILE",
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = "-"
-    )]
-    pub json: Option<PathBuf>,
+    /// Where JSON goes.
+    #[command(flatten)]
+    pub json: Json,
     /// Write the report in `JUnit` form to a file
     #[arg(
         long,
@@ -190,6 +184,20 @@ pub struct Output {
         help = "Write the report in JUnit form to a file"
     )]
     pub junit: Option<PathBuf>,
+}
+
+/// The flag `--json`.
+#[derive(Debug, Args)]
+pub struct Json {
+    /// Print JSON instead of text, or write it to a file
+    #[arg(
+        long = "json",
+        value_name = "FILE",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "-"
+    )]
+    pub file: Option<PathBuf>,
 }
 
 impl RunArgs {
@@ -280,9 +288,9 @@ mod tests {
     fn json_takes_a_file_only_after_an_equals_sign() {
         let args = run_args("muster run --json smt");
         assert_eq!(args.scenario, "smt");
-        assert_eq!(args.output.json, Some("-".into()));
+        assert_eq!(args.output.json.file, Some("-".into()));
         let args = run_args("muster run --json=x.json");
-        assert_eq!(args.output.json, Some("x.json".into()));
+        assert_eq!(args.output.json.file, Some("x.json".into()));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::{progress, say, write};
 use crate::blob::explain::{Question, explain};
 use crate::blob::{Problems, Sources, diff, list, pack, verify};
-use crate::cli::{BlobVerb, ExplainArgs};
+use crate::cli::{BlobVerb, ExplainArgs, Json};
 use crate::exit::Exit;
 use crate::firmware::{self, Synthetic};
 use crate::tree::Tree;
@@ -23,13 +23,13 @@ pub(super) fn act(verb: &BlobVerb) -> anyhow::Result<Exit> {
     match verb {
         BlobVerb::List { paths, json } => {
             let listing = list::list(&sources(paths)?)?;
-            show(json.as_deref(), &listing.rows, || listing.text())?;
+            show(json, &listing.rows, || listing.text())?;
             Ok(mention(&listing.problems, Exit::Success))
         }
         BlobVerb::Explain(args) => explain_candidates(args),
         BlobVerb::Verify { paths, json } => {
             let result = verify::verify(&sources(paths)?)?;
-            show(json.as_deref(), &result, || result.text())?;
+            show(json, &result, || result.text())?;
             Ok(result.exit())
         }
         BlobVerb::Pack {
@@ -61,7 +61,7 @@ pub(super) fn act(verb: &BlobVerb) -> anyhow::Result<Exit> {
         } => {
             let [a, b] = [a, b].map(|path| Sources::new(vec![path.clone()]));
             let result = diff::diff(&a, &b)?;
-            show(json.as_deref(), &result, || result.text())?;
+            show(json, &result, || result.text())?;
             let exit = if *exit_code && !result.differences.is_empty() {
                 Exit::Fail
             } else {
@@ -83,7 +83,7 @@ fn explain_candidates(args: &ExplainArgs) -> anyhow::Result<Exit> {
         llc_per_core: args.llc_per_core,
     };
     let explanation = explain(&sources(&args.paths)?, &question)?;
-    show(args.json.as_deref(), &explanation, || explanation.text())?;
+    show(&args.json, &explanation, || explanation.text())?;
     Ok(mention(&explanation.problems, explanation.exit()))
 }
 
@@ -133,12 +133,8 @@ fn sources(paths: &[PathBuf]) -> anyhow::Result<Sources> {
 }
 
 /// Prints an answer, as JSON alone where that was asked for.
-fn show(
-    json: Option<&Path>,
-    value: &impl Serialize,
-    text: impl FnOnce() -> String,
-) -> anyhow::Result<()> {
-    match json {
+fn show(json: &Json, value: &impl Serialize, text: impl FnOnce() -> String) -> anyhow::Result<()> {
+    match &json.file {
         Some(path) if path == Path::new("-") => {
             say(&serde_json::to_string_pretty(value)?);
             return Ok(());

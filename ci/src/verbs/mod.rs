@@ -150,7 +150,7 @@ fn show(result: &RunResult, folder: Option<&Path>, output: &Output) -> anyhow::R
             .context("the JUnit report cannot be written")?;
         write(path, &text)?;
     }
-    if let Some(path) = &output.json {
+    if let Some(path) = &output.json.file {
         let text = serde_json::to_string_pretty(result)?;
         if path == Path::new("-") {
             say(&text);

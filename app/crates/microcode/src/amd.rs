@@ -14,9 +14,8 @@
 pub(crate) mod scan;
 
 use crate::Date;
-use crate::finding::FindingKind;
-use crate::intel::sum_of_dwords;
-use crate::update::Check;
+use crate::bytes::sum_of_dwords;
+use crate::finding::{Check, FindingKind};
 use zerocopy::little_endian::{U16, U32};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 

@@ -84,6 +84,15 @@ impl CpuKind {
     }
 }
 
+/// One kind of CPU that an update names as its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Target {
+    /// EAX of CPUID leaf 1.
+    pub signature: u32,
+    /// Intel's processor flags, a bit for each platform id; AMD has none.
+    pub flags: Option<u32>,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

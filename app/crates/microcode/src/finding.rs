@@ -206,6 +206,9 @@ pub enum FindingKind {
     },
 }
 
+/// What a parser's check of one candidate comes to.
+pub(crate) type Check = Result<(), FindingKind>;
+
 impl FindingKind {
     /// The name in reports.
     #[must_use]

@@ -7,8 +7,7 @@
 
 use crate::bytes::is_zero;
 use crate::profile::{Profile, SDM};
-use crate::update::Check;
-use crate::{Candidate, Finding, FindingKind, Update, amd, cpio, intel};
+use crate::{Finding, FindingKind, Format, Scan, amd, cpio, intel};
 use alloc::vec::Vec;
 use zerocopy::FromBytes;
 use zerocopy::little_endian::U32;
@@ -17,118 +16,6 @@ use zerocopy::little_endian::U32;
 pub const INTEL_PATH: &str = "kernel/x86/microcode/GenuineIntel.bin";
 /// Where an initrd has AMD's containers.
 pub const AMD_PATH: &str = "kernel/x86/microcode/AuthenticAMD.bin";
-
-/// What kind of bytes were scanned.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Format {
-    /// Nothing, or zeros alone.
-    Empty,
-    /// An initrd that begins with an uncompressed cpio archive.
-    Cpio,
-    /// A row of Intel's updates.
-    Intel,
-    /// A row of AMD's containers.
-    Amd,
-    /// None of these.
-    Unknown,
-}
-
-impl Format {
-    fn of(bytes: &[u8]) -> Self {
-        let first = U32::ref_from_prefix(bytes).map_or(0, |(dword, _)| dword.get());
-        if cpio::start(bytes).is_some() {
-            Self::Cpio
-        } else if intel::scan::is_magic(first) {
-            Self::Intel
-        } else if amd::scan::is_magic(first) {
-            Self::Amd
-        } else if is_zero(bytes) {
-            Self::Empty
-        } else {
-            Self::Unknown
-        }
-    }
-
-    /// The name in reports.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Empty => "empty",
-            Self::Cpio => "cpio",
-            Self::Intel => "intel",
-            Self::Amd => "amd",
-            Self::Unknown => "unknown",
-        }
-    }
-}
-
-/// Everything that was found in some bytes.
-#[derive(Clone, Debug)]
-pub struct Scan<'a> {
-    /// What kind of bytes they are.
-    pub format: Format,
-    /// All updates and patches, damaged ones included, in the order of the
-    /// bytes. They do not overlap.
-    pub candidates: Vec<Candidate<'a>>,
-    /// All there is to say. Each damaged candidate has one, at its offset.
-    pub findings: Vec<Finding>,
-    profile: &'static Profile,
-    /// For each microcode file, the first place at which a reader that expects
-    /// updates alone comes to grief.
-    breaks: Vec<Option<usize>>,
-}
-
-impl<'a> Scan<'a> {
-    /// Whose rules it went by.
-    #[must_use]
-    pub const fn profile(&self) -> &'static Profile {
-        self.profile
-    }
-
-    /// Whether the bytes hold microcode or an archive at all.
-    #[must_use]
-    pub const fn is_recognised(&self) -> bool {
-        !matches!(self.format, Format::Unknown)
-    }
-
-    /// How many microcode files the bytes hold.
-    #[must_use]
-    pub fn nr_files(&self) -> u32 {
-        u32::try_from(self.breaks.len()).unwrap_or(u32::MAX)
-    }
-
-    /// Where in a file, if anywhere, a reader that expects updates alone, each
-    /// right behind the one before it, first comes to grief.
-    pub(crate) fn break_in(&self, file: u32) -> Option<usize> {
-        self.breaks.get(file as usize).copied().flatten()
-    }
-
-    /// Notes a finding in the file that is being read.
-    pub(crate) fn find(&mut self, offset: usize, kind: FindingKind) {
-        let file = self.nr_files().checked_sub(1);
-        self.findings.push(Finding { file, offset, kind });
-        if let Some(first) = self.breaks.last_mut()
-            && kind.breaks_a_row(self.profile)
-        {
-            first.get_or_insert(offset);
-        }
-    }
-
-    /// Notes a candidate and, where its check failed, the finding.
-    pub(crate) fn add(&mut self, offset: usize, update: Update<'a>, check: Check) {
-        let defect = check.err();
-        if let Some(kind) = defect {
-            self.find(offset, kind);
-        }
-        self.candidates.push(Candidate {
-            index: u32::try_from(self.candidates.len()).unwrap_or(u32::MAX),
-            file: self.nr_files().saturating_sub(1),
-            offset,
-            update,
-            defect,
-        });
-    }
-}
 
 /// Finds every update and patch in `bytes`, whatever they are, by the manuals'
 /// rules.
@@ -142,27 +29,37 @@ pub fn scan(bytes: &[u8]) -> Scan<'_> {
 /// same; [`judge`](crate::judge) minds that.
 #[must_use]
 pub fn scan_as<'a>(bytes: &'a [u8], profile: &'static Profile) -> Scan<'a> {
-    let mut scan = Scan {
-        format: Format::of(bytes),
-        candidates: Vec::new(),
-        findings: Vec::new(),
-        profile,
-        breaks: Vec::new(),
-    };
+    let mut scan = Scan::new(format(bytes), profile);
     match scan.format {
         Format::Empty => {}
         Format::Cpio => scan_archives(bytes, &mut scan),
         Format::Intel => {
-            scan.breaks.push(None);
+            scan.begin_file();
             intel::scan::scan(bytes, 0, &mut scan);
         }
         Format::Amd => {
-            scan.breaks.push(None);
+            scan.begin_file();
             amd::scan::scan(bytes, 0, &mut scan);
         }
         Format::Unknown => scan.find(0, FindingKind::UnknownFormat),
     }
     scan
+}
+
+/// What kind of bytes these are.
+fn format(bytes: &[u8]) -> Format {
+    let first = U32::ref_from_prefix(bytes).map_or(0, |(dword, _)| dword.get());
+    if cpio::start(bytes).is_some() {
+        Format::Cpio
+    } else if intel::scan::is_magic(first) {
+        Format::Intel
+    } else if amd::scan::is_magic(first) {
+        Format::Amd
+    } else if is_zero(bytes) {
+        Format::Empty
+    } else {
+        Format::Unknown
+    }
 }
 
 fn scan_archives<'a>(bytes: &'a [u8], scan: &mut Scan<'a>) {
@@ -186,10 +83,10 @@ fn scan_archives<'a>(bytes: &'a [u8], scan: &mut Scan<'a>) {
             scan.findings.push(Finding { file, offset, kind });
         }
         if entry.path == INTEL_PATH.as_bytes() {
-            scan.breaks.push(None);
+            scan.begin_file();
             intel::scan::scan(data, offset, scan);
         } else if entry.path == AMD_PATH.as_bytes() {
-            scan.breaks.push(None);
+            scan.begin_file();
             amd::scan::scan(data, offset, scan);
         }
     }
@@ -207,7 +104,7 @@ pub fn pack(intel: &[u8], amd: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Damage, Vendor, synth};
+    use crate::{Candidate, Damage, Vendor, synth};
 
     fn both() -> (Vec<u8>, Vec<u8>) {
         let update = |revision| synth::intel(0x0005_06e3, 0x36, revision).build();

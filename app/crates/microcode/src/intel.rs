@@ -15,9 +15,10 @@ pub(crate) mod scan;
 pub(crate) use metadata::{BlockHeader, TYPE_END};
 pub use metadata::{Metadata, MetadataBlock};
 
+use crate::bytes::sum_of_dwords;
+use crate::finding::Check;
 use crate::finding::FindingKind;
 use crate::profile::{LegacyKey, Profile};
-use crate::update::Check;
 use crate::{Date, Target};
 use zerocopy::little_endian::U32;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
@@ -322,24 +323,6 @@ fn sum(dwords: impl IntoIterator<Item = U32>) -> u32 {
     dwords
         .into_iter()
         .fold(0, |sum, dword| sum.wrapping_add(dword.get()))
-}
-
-/// The sum modulo 2^32 of the little-endian dwords; up to three odd bytes at
-/// the end are left out.
-///
-/// Nearly all the time of a scan goes here. Blocks of a fixed size let the
-/// compiler unroll: one addition from memory a dword without SSE, in the
-/// guest, and four dwords at once with it. Larger blocks than these it leaves
-/// as loops.
-pub(crate) fn sum_of_dwords(bytes: &[u8]) -> u32 {
-    let whole = &bytes[..bytes.len() & !3];
-    let dwords = <[U32]>::ref_from_bytes(whole).unwrap_or_default();
-    let (blocks, rest) = dwords.as_chunks::<48>();
-    let add = |so_far: u32, dword: &U32| so_far.wrapping_add(dword.get());
-    let blocks = blocks
-        .iter()
-        .fold(0, |so_far, block| block.iter().fold(so_far, add));
-    rest.iter().fold(blocks, add)
 }
 
 #[cfg(test)]

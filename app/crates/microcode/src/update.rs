@@ -1,7 +1,7 @@
 //! What both vendors' formats have in common.
 
 use crate::profile::{NoFlags, Profile, ZenKey};
-use crate::{CpuKind, Date, FindingKind, Vendor, amd, intel};
+use crate::{CpuKind, Date, FindingKind, Target, Vendor, amd, intel};
 
 /// An update (Intel) or a patch (AMD), as a view of the scanned bytes.
 #[derive(Clone, Copy, Debug)]
@@ -10,15 +10,6 @@ pub enum Update<'a> {
     Intel(intel::Update<'a>),
     /// AMD's format.
     Amd(amd::Patch<'a>),
-}
-
-/// One kind of CPU that an update names as its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Target {
-    /// EAX of CPUID leaf 1.
-    pub signature: u32,
-    /// Intel's processor flags, a bit for each platform id; AMD has none.
-    pub flags: Option<u32>,
 }
 
 /// How an update relates to a CPU, its revision aside.
@@ -216,6 +207,3 @@ impl Candidate<'_> {
         }
     }
 }
-
-/// What a parser's check of one candidate comes to.
-pub(crate) type Check = Result<(), FindingKind>;

@@ -13,9 +13,9 @@ use super::{
     PatchHeader, SECTION_PATCH, SECTION_TABLE, SectionHeader, family_of_patch_id,
 };
 use crate::Date;
+use crate::Scan;
 use crate::bytes::is_zero;
 use crate::finding::FindingKind;
-use crate::initrd::Scan;
 use zerocopy::FromBytes;
 use zerocopy::little_endian::U32;
 

@@ -10,9 +10,9 @@
 
 use super::{HEADER_SIZE, Header, TOTAL_SIZE_STEP, Update};
 use super::{VERSION_IN_FIELD_SCAN, VERSION_MICROCODE};
+use crate::Scan;
 use crate::bytes::is_zero;
 use crate::finding::FindingKind;
-use crate::initrd::Scan;
 use zerocopy::FromBytes;
 
 /// Whether a raw file begins like Intel's.

@@ -1,7 +1,6 @@
 use super::*;
 use crate::profile::{LINUX, SDM, XEN};
 use crate::{Damage, Format, Scan, Update as Any, scan_as, synth};
-use alloc::vec;
 use alloc::vec::Vec;
 
 /// A whole update written by hand, byte for byte: 48 + 976 = 1024 bytes, data
@@ -322,14 +321,6 @@ fn damage_is_what_the_finding_says() {
 }
 
 #[test]
-fn sums_wrap_and_leave_odd_bytes_out() {
-    assert_eq!(sum_of_dwords(&[]), 0);
-    assert_eq!(sum_of_dwords(&[1, 0, 0]), 0);
-    let bytes: Vec<u8> = vec![0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 9];
-    assert_eq!(sum_of_dwords(&bytes), 1);
-}
-
-#[test]
 fn data_lie_between_header_and_table() {
     let bytes = synth::intel(1, 1, 1).extended(&[(2, 2)]).build();
     let scan = crate::scan(&bytes);
@@ -390,17 +381,4 @@ fn the_checksum_is_known_even_where_something_else_is_wrong() {
     assert_eq!(ok(synth::Defect::LoaderVersion), Some(true));
     assert_eq!(ok(synth::Defect::Cut), Some(false));
     assert_eq!(ok(synth::Defect::Date), Some(true));
-}
-
-#[test]
-fn blocks_and_their_rest_are_all_summed() {
-    for length in (0..600).step_by(4) {
-        let bytes: Vec<u8> = (0..=u8::MAX).cycle().take(length).collect();
-        let dwords = bytes.chunks_exact(4).map(|dword| {
-            let dword: [u8; 4] = dword.try_into().expect("four bytes");
-            u32::from_le_bytes(dword)
-        });
-        let expected = dwords.fold(0, u32::wrapping_add);
-        assert_eq!(sum_of_dwords(&bytes), expected, "{length}");
-    }
 }

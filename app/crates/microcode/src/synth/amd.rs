@@ -6,7 +6,7 @@ use crate::amd::{
     ContainerHeader, DATA_ID, EquivalenceEntry, FAMILY_LAST_CHECKSUM, HEADER_SIZE, MAGIC,
     PatchHeader, SECTION_PATCH, SECTION_TABLE, SectionHeader, family, signature_of_patch_id,
 };
-use crate::intel::sum_of_dwords;
+use crate::bytes::sum_of_dwords;
 use crate::profile::XEN;
 use alloc::vec::Vec;
 use zerocopy::little_endian::{U16, U32};

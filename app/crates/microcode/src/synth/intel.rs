@@ -2,9 +2,10 @@
 
 use super::{DATE, NO_DATE, append_payload, padding, seed};
 use crate::Date;
+use crate::bytes::sum_of_dwords;
 use crate::intel::{
     BlockHeader, Entry, HEADER_SIZE, Header, LEGACY_DATA_SIZE, TOTAL_SIZE_STEP, TYPE_END,
-    TableHeader, sum_of_dwords,
+    TableHeader,
 };
 use alloc::vec::Vec;
 use zerocopy::IntoBytes;
