@@ -18,7 +18,7 @@ use sha2::Digest as _;
 use column::{Column, Judged};
 
 use super::cpu::{CpuSpec, host};
-use super::table::table;
+use super::table::{short, table};
 use super::{Error, Flags, Hex, Problems, Sources};
 use crate::exit::Exit;
 
@@ -291,7 +291,9 @@ impl Explanation {
         let _ = writeln!(text, "\n{}\n", table(&titles, &["offset"], rows));
         for row in &self.profiles {
             let chosen = match &row.chosen {
-                Some(chosen) => format!("loads {} ({})", chosen.revision, chosen.file),
+                Some(chosen) => {
+                    format!("loads {} ({})", chosen.revision, short(&chosen.file, 40))
+                }
                 None => "loads nothing".to_owned(),
             };
             let mark = if row.profile == self.profile {
@@ -317,7 +319,7 @@ impl CandidateRow {
             _ => Cell::new(self.verdict).fg(Color::Red),
         };
         vec![
-            Cell::new(&self.file),
+            Cell::new(short(&self.file, 40)),
             Cell::new(format!("{:#x}", self.offset)),
             Cell::new(self.revision),
             verdict,

@@ -6,7 +6,7 @@ use comfy_table::{Cell, Color};
 use microcode::{Candidate, FindingKind, Update};
 use serde::Serialize;
 
-use super::table::{count, count_of, table};
+use super::table::{count, count_of, short, table};
 use super::{Error, Flags, Hex, Problems, Sources};
 use crate::digest::sha256;
 
@@ -103,13 +103,13 @@ impl Row {
         };
         let flags = first.and_then(|first| first.flags);
         let state = match (self.damage, self.checksum_ok) {
-            (Some(damage), _) => Cell::new(damage).fg(Color::Red),
+            (Some(_), _) => Cell::new("bad").fg(Color::Red),
             (None, Some(_)) => Cell::new("ok").fg(Color::Green),
             (None, None) => Cell::new("-"),
         };
         let minimum = self.minimum_revision;
         vec![
-            Cell::new(&self.file),
+            Cell::new(short(&self.file, 25)),
             Cell::new(format!("{:#x}", self.offset)),
             Cell::new(signature + &more),
             Cell::new(flags.map_or("-".to_owned(), |flags| flags.to_string())),
@@ -166,7 +166,7 @@ impl Listing {
             "revision",
             "date",
             "size",
-            "check",
+            "sum",
             "minimum",
         ];
         let rows = self.rows.iter().map(Row::cells).collect();

@@ -1,11 +1,13 @@
 //! Tables of the blob verbs, for a terminal of 100 columns.
 
-use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, TableStyle};
+use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentArrangement, Table, TableStyle};
 
 /// How wide a table may be.
 const WIDTH: u16 = 100;
-/// Blanks between columns.
-const GAP: u16 = 2;
+/// The title of the column whose cells may be broken.
+const SENTENCE: &str = "reason";
+/// Beyond so many columns they stand closer together.
+const MANY_COLUMNS: usize = 8;
 
 /// A plain table; columns named in `right` are aligned to the right.
 pub(super) fn table(titles: &[&str], right: &[&str], rows: Vec<Vec<Cell>>) -> String {
@@ -19,6 +21,7 @@ pub(super) fn table(titles: &[&str], right: &[&str], rows: Vec<Vec<Cell>>) -> St
     for row in rows {
         table.add_row(row);
     }
+    let gap = if titles.len() > MANY_COLUMNS { 1 } else { 2 };
     for (index, title) in titles.iter().enumerate() {
         let Some(column) = table.column_mut(index) else {
             continue;
@@ -27,11 +30,30 @@ pub(super) fn table(titles: &[&str], right: &[&str], rows: Vec<Vec<Cell>>) -> St
             column.set_cell_alignment(CellAlignment::Right);
         }
         let is_last = index + 1 == titles.len();
-        column.set_padding((0, if is_last { 0 } else { GAP }));
+        column.set_padding((0, if is_last { 0 } else { gap }));
+    }
+    // Only sentences are broken.
+    for (index, title) in titles.iter().enumerate() {
+        if *title != SENTENCE
+            && let Some(column) = table.column_mut(index)
+        {
+            column.set_constraint(ColumnConstraint::ContentWidth);
+        }
     }
     // Nobody wants the blanks behind the last column.
     let lines = table.lines().map(|line| line.trim_end().to_owned());
     lines.collect::<Vec<_>>().join("\n")
+}
+
+/// A file's name as a table shows it: of a long one the end, which tells more.
+/// The JSON has it whole.
+pub(super) fn short(file: &str, width: usize) -> String {
+    let nr_chars = file.chars().count();
+    if nr_chars <= width {
+        return file.to_owned();
+    }
+    let end: String = file.chars().skip(nr_chars + 1 - width).collect();
+    format!("…{end}")
 }
 
 /// `3 updates`, `1 file`.
