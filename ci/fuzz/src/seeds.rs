@@ -19,8 +19,11 @@ pub fn of(target: &str) -> Vec<Vec<u8>> {
         "intel" => before(&[1], intel()),
         "amd" => amd(),
         "cpio" => before(&[0; 4], archives()),
-        // A CPU of the first candidate's kind that is one revision behind.
-        "judge" => before(&[0, 0, 0, 0, 0, 0, 0xff, 0], files()),
+        // A CPU of the first candidate's kind, on platform id 1, that is one
+        // revision behind; nothing else is known of it, and the policy is the
+        // usual one.
+        "judge" => before(&[0, 0, 0, 0, 0, 1, 0xff, 0, 0, 0, 0, 0], files()),
+        "digest" => vec![DIGESTS.as_bytes().to_vec()],
         "report" => LINES.iter().map(|line| line.as_bytes().to_vec()).collect(),
         // Their inputs are small: one long enough for every field will do.
         "cache" | "synth" => vec![vec![1; 64], (0..=255).collect()],
@@ -47,6 +50,8 @@ fn intel() -> Vec<Vec<u8>> {
     let sound = [
         update.build(),
         update.clone().legacy().build(),
+        update.clone().metadata(3, &[0x10, 0, 0, 0]).build(),
+        update.in_field_scan().build(),
         extended.build(),
         row.concat(),
     ];
@@ -64,10 +69,13 @@ fn amd() -> Vec<Vec<u8>> {
     let sound = [
         old.build(),
         container.build(),
-        [old.without_sentinel().build(), container.build()].concat(),
+        [old.clone().without_sentinel().build(), container.build()].concat(),
     ];
-    let damaged =
-        synth::ContainerDefect::ALL.map(|defect| container.clone().defect(defect).build());
+    let damaged = synth::ContainerDefect::ALL.map(|defect| {
+        let suits = defect.suits(0x0080_0f12);
+        let container = if suits { &container } else { &old };
+        container.clone().defect(defect).build()
+    });
     [sound.to_vec(), damaged.to_vec()].concat()
 }
 
@@ -81,8 +89,13 @@ fn archives() -> Vec<Vec<u8>> {
     vec![both, cut, only, row]
 }
 
+/// A list of digests with a line of every kind.
+const DIGESTS: &str = "# known patches\n\n\
+    0x0a0011d5 00112233445566778899aabbccddeeff00112233445566778899AABBCCDDEEFF # one\n\
+    cutoff 0x0a0011da\n";
+
 /// One line of every kind.
-const LINES: [&str; 13] = [
+const LINES: [&str; 15] = [
     "KTAP version 1",
     "1..5",
     "ok 1 initrd",
@@ -94,6 +107,8 @@ const LINES: [&str; 13] = [
     "# finding offset=1024 kind=checksum message=\"the sum is wrong\"",
     "# candidate idx=0 vendor=intel sig=0x000506e3 flags=0x36 rev=0x000000f0 date=2021-11-12 \
      bytes=2048 verdict=chosen",
+    "# prepare scan_ns=12742 judge_ns=1720 cache_ns=7071",
+    "# cached vendor=intel sig=0x000506e3 platform=1 rev=0x000000f0 inserted=stored state=proven",
     "# cpu id=0 apic=0 package=0 core=0 thread=0 role=leader before=0x08001200 after=0x0800126e \
      target=0x0800126e outcome=updated",
     "# time id=0 called_in_ns=1 gate_ns=2 load_start_ns=3 load_end_ns=4 left_ns=5",
