@@ -19,11 +19,11 @@ impl Date {
     /// above 9 count as their value, so that any dword gives some date.
     #[must_use]
     pub fn from_bcd(bcd: u32) -> Self {
-        let [years, centuries, day, month] = bcd.to_le_bytes().map(from_bcd);
+        let [years, centuries, day, month] = bcd.to_le_bytes();
         Self {
-            year: u16::from(centuries) * 100 + u16::from(years),
-            month,
-            day,
+            year: u16::from(from_bcd(centuries)) * 100 + u16::from(from_bcd(years)),
+            month: from_bcd(month),
+            day: from_bcd(day),
         }
     }
 

@@ -45,9 +45,10 @@ pub struct Scan<'a> {
     /// All there is to say. Each damaged candidate has one, at its offset.
     pub findings: Vec<Finding>,
     profile: &'static Profile,
-    /// For each microcode file, the first place at which a reader that expects
-    /// updates alone comes to grief.
-    breaks: Vec<Option<usize>>,
+    nr_files: u32,
+    /// The files, in order, in which a reader that expects updates alone comes
+    /// to grief, and where it first does.
+    breaks: Vec<(u32, usize)>,
 }
 
 impl<'a> Scan<'a> {
@@ -65,24 +66,26 @@ impl<'a> Scan<'a> {
 
     /// How many microcode files the bytes hold.
     #[must_use]
-    pub fn nr_files(&self) -> u32 {
-        u32::try_from(self.breaks.len()).unwrap_or(u32::MAX)
+    pub const fn nr_files(&self) -> u32 {
+        self.nr_files
     }
 
     /// Where in a file, if anywhere, a reader that expects updates alone, each
     /// right behind the one before it, first comes to grief.
     pub(crate) fn break_in(&self, file: u32) -> Option<usize> {
-        self.breaks.get(file as usize).copied().flatten()
+        let place = self.breaks.binary_search_by_key(&file, |&(file, _)| file);
+        Some(self.breaks[place.ok()?].1)
     }
 
     /// Notes a finding in the file that is being read.
     pub(crate) fn find(&mut self, offset: usize, kind: FindingKind) {
-        let file = self.nr_files().checked_sub(1);
+        let file = self.nr_files.checked_sub(1);
         self.findings.push(Finding { file, offset, kind });
-        if let Some(first) = self.breaks.last_mut()
+        if let Some(file) = file
             && kind.breaks_a_row(self.profile)
+            && self.breaks.last().is_none_or(|&(last, _)| last != file)
         {
-            first.get_or_insert(offset);
+            self.breaks.push((file, offset));
         }
     }
 
@@ -94,7 +97,7 @@ impl<'a> Scan<'a> {
         }
         self.candidates.push(Candidate {
             index: u32::try_from(self.candidates.len()).unwrap_or(u32::MAX),
-            file: self.nr_files().saturating_sub(1),
+            file: self.nr_files.saturating_sub(1),
             offset,
             update,
             defect,
@@ -110,12 +113,13 @@ impl Scan<'_> {
             candidates: Vec::new(),
             findings: Vec::new(),
             profile,
+            nr_files: 0,
             breaks: Vec::new(),
         }
     }
 
     /// Begins another microcode file.
     pub(crate) fn begin_file(&mut self) {
-        self.breaks.push(None);
+        self.nr_files = self.nr_files.saturating_add(1);
     }
 }
