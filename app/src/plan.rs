@@ -201,18 +201,21 @@ impl Plan {
 }
 
 impl Plan {
-    /// One share for each kind of CPU that loads, with the CPUs of its kind.
+    /// One share for each kind of CPU that loads, with the CPUs that take the
+    /// same update, whatever they ran before.
     pub(crate) fn loading_kinds(
         &self,
     ) -> impl Iterator<Item = (&Share, impl Iterator<Item = u32>)> {
         let is_first = |&(place, share): &(usize, &Share)| {
-            share.loads() && self.shares[..place].iter().all(|s| s.kind != share.kind)
+            let is_alike =
+                |other: &Share| other.loads() && share.kind.takes_updates_of(&other.kind);
+            share.loads() && !self.shares[..place].iter().any(is_alike)
         };
         let kinds = self.shares.iter().enumerate().filter(is_first);
         kinds.map(|(_, share)| {
             let of_kind = (0..)
                 .zip(&self.shares)
-                .filter(|(_, s)| s.kind == share.kind);
+                .filter(|(_, other)| other.loads() && share.kind.takes_updates_of(&other.kind));
             (share, of_kind.map(|(cpu, _)| cpu))
         })
     }

@@ -76,6 +76,14 @@ impl CpuKind {
         }
     }
 
+    /// Whether the two take the same updates, whatever revisions they run.
+    #[must_use]
+    pub fn takes_updates_of(&self, other: &Self) -> bool {
+        // AMD has no platform id that could tell them apart.
+        let platforms = self.vendor == Vendor::Amd || self.platform_id == other.platform_id;
+        self.vendor == other.vendor && self.signature == other.signature && platforms
+    }
+
     /// The platform id as a bit of Intel's processor flags; no bit at all for
     /// an id that the register cannot hold.
     pub(crate) fn platform_flag(&self) -> u32 {
@@ -108,6 +116,25 @@ mod tests {
             Vendor::Amd.compare_revisions(pre_production, 1),
             Ordering::Greater
         );
+    }
+
+    #[test]
+    fn cpus_take_the_same_updates_by_signature_and_intels_platform() {
+        let intel = CpuKind::new(Vendor::Intel, 1);
+        let amd = CpuKind::new(Vendor::Amd, 1);
+        let elsewhere = |cpu| CpuKind {
+            platform_id: 3,
+            revision: 9,
+            ..cpu
+        };
+        assert!(intel.takes_updates_of(&CpuKind {
+            revision: 9,
+            ..intel
+        }));
+        assert!(!intel.takes_updates_of(&elsewhere(intel)));
+        assert!(amd.takes_updates_of(&elsewhere(amd)));
+        assert!(!intel.takes_updates_of(&amd));
+        assert!(!amd.takes_updates_of(&CpuKind::new(Vendor::Amd, 2)));
     }
 
     #[test]
