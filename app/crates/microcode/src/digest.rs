@@ -245,6 +245,38 @@ mod tests {
     }
 
     #[test]
+    fn the_cutoff_itself_belongs_to_the_older_world() {
+        let cutoff = 0x0a00_11da;
+        let list = line(0xda) + "cutoff 0x0a0011da\n";
+        assert_eq!(judged(&list, 0xda, 1), Reason::Chosen);
+        assert_eq!(judged(&list, 0xdb, 0xda), Reason::DigestCutoff { cutoff });
+        // Beyond it no digest is asked for, not even of the first level.
+        assert_eq!(judged(&list, 0xdc, 0xdb), Reason::Chosen);
+        let policy_of_the_cutoff = judged(&(line(0xd5) + "cutoff 0x0a0011d4\n"), 0xd5, 0xd4);
+        assert_eq!(
+            policy_of_the_cutoff,
+            Reason::DigestCutoff {
+                cutoff: 0x0a00_11d4
+            }
+        );
+    }
+
+    #[test]
+    fn every_digit_of_a_digest_is_read() {
+        let text = "00112233445566778899aabbccddeeff0123456789abcdef02468ace13579bdf";
+        let list = DigestList::parse(&format!("5 {text}")).expect("it is a list");
+        let read = list.digest(5).expect("it is there");
+        assert_eq!(read.map(|byte| format!("{byte:02x}")).concat(), text);
+        for length in [62, 63, 65, 66] {
+            let digits = "a".repeat(length);
+            assert!(
+                DigestList::parse(&format!("5 {digits}")).is_err(),
+                "{length}"
+            );
+        }
+    }
+
+    #[test]
     fn cpus_that_take_no_forged_patches_need_no_list() {
         for (signature, takes) in [
             (0x0080_0f12, true),

@@ -299,11 +299,13 @@ fn load_control_is_read_where_there_is_one() {
         };
         patch.load_control()
     };
-    let both = LoadControl {
-        serialized: true,
-        on_both_threads: true,
-    };
-    assert_eq!(control(0x00b4_0f40, 0x0b40_4035, 3), Some(both));
+    for bits in [0, 1, 2, 3, 0xfc] {
+        let expected = LoadControl {
+            serialized: matches!(bits, 1 | 3),
+            on_both_threads: matches!(bits, 2 | 3),
+        };
+        assert_eq!(control(0x00b4_0f40, 0x0b40_4035, bits), Some(expected));
+    }
     assert_eq!(control(0x0010_0f62, 0x0100_00c7, 0xaa), None);
 }
 
@@ -319,6 +321,9 @@ fn a_minimum_revision_counts_only_if_it_names_the_same_cpu() {
         crate::scan(&bytes).candidates[0].update.minimum_revision()
     };
     assert_eq!(minimum(0x0a10_1248, 0x0a10_1240), Some(0x0a10_1240));
+    // Nor does a level count that is not an earlier one.
+    assert_eq!(minimum(0x0a10_1248, 0x0a10_1248), None);
+    assert_eq!(minimum(0x0a10_1248, 0x0a10_1249), None);
     assert_eq!(minimum(0x0a10_1248, 0x0a10_1140), None);
     assert_eq!(minimum(0x0a10_1248, 0), None);
     // Below family 17h the field is a checksum.

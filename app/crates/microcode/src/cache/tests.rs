@@ -1,5 +1,6 @@
 use super::*;
 use crate::{scan, synth};
+use alloc::string::ToString;
 use alloc::vec::Vec;
 
 const CPU: CpuKind = CpuKind {
@@ -175,6 +176,45 @@ fn by_force_an_older_update_takes_the_place_of_a_newer() {
     let inserted = cache.insert(&CPU, &scan(&bytes).candidates[0].update, true);
     assert_eq!(inserted, Ok(Inserted::Replaced));
     assert_eq!(revision(cache.lookup(&CPU)), Some(4));
+    // The same again is a load again.
+    let inserted = cache.insert(&CPU, &scan(&bytes).candidates[0].update, true);
+    assert_eq!(inserted, Ok(Inserted::Replaced));
+}
+
+#[test]
+fn the_number_of_kinds_is_known() {
+    let mut cache = Cache::default();
+    assert_eq!((cache.len(), cache.is_empty()), (0, true));
+    insert(&mut cache, &CPU, &intel(5)).expect("there is memory");
+    assert_eq!((cache.len(), cache.is_empty()), (1, false));
+    let other = CpuKind {
+        platform_id: 2,
+        ..CPU
+    };
+    insert(&mut cache, &other, &intel(5)).expect("there is memory");
+    assert_eq!((cache.len(), cache.is_empty()), (2, false));
+}
+
+#[test]
+fn what_became_of_an_update_and_why_has_a_name_each() {
+    let names = [
+        Inserted::Stored,
+        Inserted::Replaced,
+        Inserted::DroppedOlder,
+        Inserted::DroppedSame,
+    ];
+    let names = names.map(Inserted::name);
+    assert_eq!(
+        names,
+        ["stored", "replaced", "dropped-older", "dropped-same"]
+    );
+    for (error, word) in [
+        (CacheError::Mismatch, "another kind"),
+        (CacheError::Incomplete, "not whole"),
+        (CacheError::OutOfMemory, "memory"),
+    ] {
+        assert!(error.to_string().contains(word), "{error}");
+    }
 }
 
 #[test]

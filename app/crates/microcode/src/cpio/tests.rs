@@ -83,6 +83,27 @@ fn a_bad_header_is_an_error_and_costs_its_own_file_alone() {
 }
 
 #[test]
+fn behind_damage_only_what_can_be_nothing_else_is_a_header() {
+    let archive = |decoy: &[u8]| {
+        let mut archive = pack(&[("a", &[decoy, &[7; 200]].concat()), ("b", b"sound")]);
+        // The first file's size is no number, so its data are searched.
+        archive[6 + 8 * FILE_SIZE] = b'x';
+        let paths = entries(&archive).flatten().map(|entry| entry.path.to_vec());
+        paths.collect::<Vec<_>>()
+    };
+    // The one header, without the trailer behind it.
+    let mut header = pack(&[("decoy", b"")]);
+    header.truncate(entries(&header).flatten().next().expect("one").offset);
+    assert_eq!(archive(&header)[0], b"decoy");
+    let mut wrong_digit = header.clone();
+    wrong_digit[6 + 8 * 12] = b'x';
+    assert_eq!(archive(&wrong_digit), [b"b"]);
+    let mut wrong_magic = header;
+    wrong_magic[5] = b'3';
+    assert_eq!(archive(&wrong_magic), [b"b"]);
+}
+
+#[test]
 fn a_size_beyond_the_end_costs_its_own_file_alone() {
     let mut archive = pack(&FILES);
     let place = |name: &[u8]| archive.windows(name.len()).position(|w| w == name);
