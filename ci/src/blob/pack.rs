@@ -36,10 +36,9 @@ pub fn pack(sources: &Sources, force: bool) -> Result<Packed, Error> {
             .find(|finding| finding.kind.severity() == Severity::Error);
         if let Some(finding) = damage.filter(|_| !force || scan.candidates.is_empty()) {
             let problem = format!("{}: {finding}", blob.name);
-            refused = Some(if scan.is_recognised() {
-                Error::Damaged(problem)
-            } else {
-                Error::NoPlace(blob.name.to_owned())
+            refused = Some(match scan.format {
+                Format::Unknown => Error::NoPlace(blob.name.to_owned()),
+                _ => Error::Damaged(problem),
             });
             return;
         }

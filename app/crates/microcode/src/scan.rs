@@ -45,6 +45,7 @@ pub struct Scan<'a> {
     /// All there is to say. Each damaged candidate has one, at its offset.
     pub findings: Vec<Finding>,
     profile: &'static Profile,
+    /// How many microcode files were begun.
     nr_files: u32,
     /// The files, in order, in which a reader that expects updates alone comes
     /// to grief, and where it first does.
@@ -52,22 +53,27 @@ pub struct Scan<'a> {
 }
 
 impl<'a> Scan<'a> {
+    /// Nothing yet.
+    pub(crate) const fn new(format: Format, profile: &'static Profile) -> Self {
+        Self {
+            format,
+            candidates: Vec::new(),
+            findings: Vec::new(),
+            profile,
+            nr_files: 0,
+            breaks: Vec::new(),
+        }
+    }
+
+    /// Begins another microcode file.
+    pub(crate) fn begin_file(&mut self) {
+        self.nr_files = self.nr_files.saturating_add(1);
+    }
+
     /// Whose rules it went by.
     #[must_use]
     pub const fn profile(&self) -> &'static Profile {
         self.profile
-    }
-
-    /// Whether the bytes hold microcode or an archive at all.
-    #[must_use]
-    pub const fn is_recognised(&self) -> bool {
-        !matches!(self.format, Format::Unknown)
-    }
-
-    /// How many microcode files the bytes hold.
-    #[must_use]
-    pub const fn nr_files(&self) -> u32 {
-        self.nr_files
     }
 
     /// Where in a file, if anywhere, a reader that expects updates alone, each
@@ -102,24 +108,5 @@ impl<'a> Scan<'a> {
             update,
             defect,
         });
-    }
-}
-
-impl Scan<'_> {
-    /// Nothing yet.
-    pub(crate) const fn new(format: Format, profile: &'static Profile) -> Self {
-        Self {
-            format,
-            candidates: Vec::new(),
-            findings: Vec::new(),
-            profile,
-            nr_files: 0,
-            breaks: Vec::new(),
-        }
-    }
-
-    /// Begins another microcode file.
-    pub(crate) fn begin_file(&mut self) {
-        self.nr_files = self.nr_files.saturating_add(1);
     }
 }

@@ -41,19 +41,30 @@ pub(crate) fn scan<'a>(bytes: &'a [u8], base: usize, scan: &mut Scan<'a>) {
         }
         let is_first = rest.len() == bytes.len();
         let read = match U32::ref_from_prefix(rest).map_or(0, |(dword, _)| dword.get()) {
-            MAGIC => equivalence_table(rest, at, scan).map(|(entries, after)| {
-                table = Some(entries);
-                after
-            }),
-            SECTION_PATCH if !is_first => patch(rest, at, table, scan),
-            section_type if !is_first => mistyped_patch(rest, at, table, section_type, scan),
-            _ => {
+            MAGIC => {
+                let read = equivalence_table(rest, at, scan);
+                // What follows a table that was lost is not the one before's.
+                table = read.map(|(entries, _)| entries);
+                read.map(|(_, after)| after)
+            }
+            _ if is_first || is_table_header(rest) => {
                 scan.find(at, FindingKind::ContainerMagic);
+                table = None;
                 None
             }
+            SECTION_PATCH => patch(rest, at, table, scan),
+            section_type => mistyped_patch(rest, at, table, section_type, scan),
         };
         rest = read.unwrap_or_else(|| next_section(rest));
     }
+}
+
+/// Whether this would be a container if its magic were right: the type and the
+/// size of a table follow, where a patch's section has its size and a date.
+fn is_table_header(section: &[u8]) -> bool {
+    ContainerHeader::ref_from_prefix(section).is_ok_and(|(ContainerHeader { table, .. }, _)| {
+        table.section_type == SECTION_TABLE && table.size != 0
+    })
 }
 
 /// Reads a container up to the end of its equivalence table: the entries and
@@ -127,19 +138,19 @@ fn patch<'a>(
         return None;
     };
     let declared = size.get() as usize;
-    let here = declared.min(rest.len());
-    let missing = declared - here;
     if declared < HEADER_SIZE {
         scan.find(at, FindingKind::SectionSize { size: size.get() });
         return None;
     }
     // What is cut ends at the next section, if one can be found.
-    let extent = match missing {
-        0 => here,
-        _ => rest.len() - next_section(rest).len(),
+    let extent = if declared <= rest.len() {
+        declared
+    } else {
+        rest.len() - next_section(rest).len()
     };
     let (bytes, after) = rest.split_at(extent);
     let Ok((header, _)) = PatchHeader::ref_from_prefix(bytes) else {
+        let missing = declared - bytes.len();
         scan.find(at, FindingKind::Cut { missing });
         return Some(after);
     };

@@ -351,3 +351,24 @@ fn a_cpu_with_two_ids_is_found_wherever_they_stand() {
     );
     assert_eq!(names(&crate::scan(&bytes)), ["equivalence-conflict"]);
 }
+
+#[test]
+fn no_patch_is_mapped_by_the_table_of_a_container_before_its_own() {
+    // Both containers use one id, for different CPUs.
+    let first = by_hand(&[(0x0010_0f62, ID)], &[(0x0100_00c7, ID)]);
+    let second = by_hand(&[(0x0010_0f80, ID)], &[(0x0100_00da, ID)]);
+    let at = first.len();
+    // Its magic, its table's type, its table's size.
+    for (field, value) in [(0, 9u32), (4, 7), (8, u32::MAX)] {
+        let mut bytes = [first.clone(), second.clone()].concat();
+        bytes[at + field..at + field + 4].copy_from_slice(&value.to_le_bytes());
+        // The patch can be found again, since its data id is AMD's.
+        let patch = at + 12 + 16 + 8;
+        bytes[patch + 8..patch + 10].copy_from_slice(&DATA_ID.to_le_bytes());
+        let scan = crate::scan(&bytes);
+        assert!(!scan.findings.is_empty());
+        assert_eq!(scan.candidates.len(), 2, "field {field}");
+        assert_eq!(signatures(&scan.candidates[0].update), [0x0010_0f62]);
+        assert_eq!(signatures(&scan.candidates[1].update), [] as [u32; 0]);
+    }
+}
