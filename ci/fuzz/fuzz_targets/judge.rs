@@ -87,7 +87,7 @@ fn check(cpu: &CpuKind, policy: &Policy<'_>, judged: &[(&Candidate<'_>, Reason)]
             }
             Reason::Damaged(_) => assert!(!sound),
             Reason::Vendor | Reason::Signature(_) | Reason::Platform { .. } => assert!(!fits),
-            Reason::Same | Reason::Older { .. } => assert!(!progress),
+            Reason::Same { .. } | Reason::Older { .. } => assert!(!progress),
             _ => assert!(sound),
         }
     }

@@ -14,6 +14,7 @@ use microcode::Vendor;
 use serde::Deserialize;
 
 use super::Machine;
+use crate::number::hexadecimal;
 
 /// QEMU models whose signature is known (QEMU 7.2 `target/i386/cpu.c`).
 const MODELS: [(&str, Vendor, u32); 5] = [
@@ -206,13 +207,13 @@ impl FromStr for Cpu {
         if text.is_empty() {
             return Err(CpuError::Empty);
         }
-        match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
-            Some(digits) => u32::from_str_radix(digits, 16)
-                .map_err(|_| CpuError::NotHex(text.to_owned()))
-                .and_then(Signature::new)
-                .map(Self::Signature),
-            None => Ok(Self::Model(text.to_owned())),
+        if !text.starts_with("0x") && !text.starts_with("0X") {
+            return Ok(Self::Model(text.to_owned()));
         }
+        hexadecimal(text)
+            .map_err(|_| CpuError::NotHex(text.to_owned()))
+            .and_then(Signature::new)
+            .map(Self::Signature)
     }
 }
 
@@ -298,6 +299,7 @@ mod tests {
         let error = |text: &str| text.parse::<Cpu>().unwrap_err();
         assert_eq!(error(""), CpuError::Empty);
         assert!(matches!(error("0x"), CpuError::NotHex(_)));
+        assert!(matches!(error("0x+506e3"), CpuError::NotHex(_)));
         assert!(matches!(error("0x1000506e3"), CpuError::NotHex(_)));
         assert!(matches!(error("0x80050654"), CpuError::NotEncodable(_)));
         assert!(matches!(error("0x00002654"), CpuError::NotEncodable(_)));

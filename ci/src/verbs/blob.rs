@@ -94,15 +94,13 @@ fn synth(update: &Synthetic, output: &Path, append: bool, as_initrd: bool) -> an
         (true, Vendor::Intel) => initrd::pack(&bytes, &[]),
         (true, Vendor::Amd) => initrd::pack(&[], &bytes),
     };
-    let mut options = OpenOptions::new();
-    options.create(true).write(true);
-    let mut file = if append {
-        options.append(true)
-    } else {
-        options.truncate(true)
-    }
-    .open(output)
-    .with_context(|| cannot_write(output))?;
+    let mut file = OpenOptions::new()
+        .create(true)
+        .write(true)
+        .append(append)
+        .truncate(!append)
+        .open(output)
+        .with_context(|| cannot_write(output))?;
     file.write_all(&bytes)
         .with_context(|| cannot_write(output))?;
     let format = vendor.name();

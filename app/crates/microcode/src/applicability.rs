@@ -181,7 +181,9 @@ fn no_progress(candidate: &Candidate<'_>, cpu: &CpuKind, policy: &Policy<'_>) ->
     }
     match profile.compare(cpu.vendor, revision, current) {
         Ordering::Greater => None,
-        Ordering::Equal => Some(Reason::Same),
+        Ordering::Equal => Some(Reason::Same {
+            rewritten: cpu.vendor == Vendor::Amd && profile.reloads_siblings,
+        }),
         Ordering::Less => Some(Reason::Older { current }),
     }
 }

@@ -134,7 +134,10 @@ pub enum Reason {
     /// It is pre-production, and the CPU is not.
     PreProduction,
     /// The CPU runs it already.
-    Same,
+    Same {
+        /// Whether the profile writes it again on siblings that show it.
+        rewritten: bool,
+    },
     /// The CPU runs a newer revision.
     Older {
         /// That revision.
@@ -178,7 +181,7 @@ impl Reason {
             Self::SizeLimit { .. } => Verdict::Size,
             Self::FinalLevel { .. } => Verdict::FinalLevel,
             Self::PreProduction => Verdict::PreProduction,
-            Self::Same => Verdict::Same,
+            Self::Same { .. } => Verdict::Same,
             Self::Older { .. } => Verdict::Older,
             Self::Disabled => Verdict::Disabled,
             Self::Erratum(_) => Verdict::Erratum,
@@ -239,7 +242,10 @@ impl fmt::Display for Reason {
                 "a pre-production update, and this CPU runs a revision of production; force it if \
                  you mean it",
             ),
-            Self::Same => f.write_str("this CPU runs it already"),
+            Self::Same { rewritten: false } => f.write_str("this CPU runs it already"),
+            Self::Same { rewritten: true } => f.write_str(
+                "this CPU runs it already; beside a sibling that does not it is written again",
+            ),
             Self::Older { current } => {
                 write!(f, "older than {current:#010x}, which this CPU runs")
             }

@@ -1,7 +1,7 @@
 //! Finds the patches of a row of containers.
 //!
-//! The equivalence table is bounded by its length alone. Its zero sentinel is
-//! optional; Xen's reliance on it was an overrun (commit a8bf14f6f3).
+//! The equivalence table is bounded by its length, and read up to
+//! [`MAX_ENTRIES`]. Its zero sentinel is optional; Xen's reliance on it was an overrun (commit a8bf14f6f3).
 //!
 //! Sections have no boundary to fall back on. Where one cannot be read, the
 //! scan looks at every byte for what can only be the next one: the magic and
@@ -19,8 +19,8 @@ use crate::finding::FindingKind;
 use zerocopy::FromBytes;
 use zerocopy::little_endian::U32;
 
-/// Larger patches are not believed in a search; the largest known has 15,296
-/// bytes.
+/// Larger patches are not believed in a search, in bytes; the largest known has
+/// 14,368.
 const LARGEST_PATCH: usize = 1 << 18;
 
 /// Whether a raw file begins like AMD's.

@@ -38,6 +38,12 @@ fn signatures(update: &Update<'_>) -> Vec<u32> {
     update.targets().map(|target| target.signature).collect()
 }
 
+/// The signatures of every candidate.
+fn of_all(scan: &Scan<'_>) -> Vec<Vec<u32>> {
+    let candidates = scan.candidates.iter();
+    candidates.map(|c| signatures(&c.update)).collect()
+}
+
 #[test]
 fn every_field_of_a_container_is_read_from_its_place() {
     let bytes = by_hand(
@@ -123,11 +129,7 @@ fn containers_in_a_row_have_a_table_each() {
     let bytes = [first, second].concat();
     let scan = crate::scan(&bytes);
     assert_eq!(scan.findings, []);
-    let found: Vec<_> = scan
-        .candidates
-        .iter()
-        .map(|c| signatures(&c.update))
-        .collect();
+    let found = of_all(&scan);
     assert_eq!(found, [[0x0010_0f62], [0x0060_0f12]]);
 }
 
@@ -282,11 +284,7 @@ fn two_patches_for_one_equivalence_id_are_two_candidates_for_one_cpu() {
         .build();
     let scan = crate::scan(&bytes);
     assert_eq!(scan.findings, []);
-    let found: Vec<_> = scan
-        .candidates
-        .iter()
-        .map(|c| signatures(&c.update))
-        .collect();
+    let found = of_all(&scan);
     assert_eq!(found, [[0x00a0_0f11], [0x00a0_0f11]]);
 }
 

@@ -367,7 +367,8 @@ fn every_reason_says_something_of_its_own() {
         },
         Reason::FinalLevel { current: 9 },
         Reason::PreProduction,
-        Reason::Same,
+        Reason::Same { rewritten: false },
+        Reason::Same { rewritten: true },
         Reason::Older { current: 9 },
         Reason::Disabled,
         Reason::Erratum(crate::profile::Erratum::Bdx90),
@@ -388,4 +389,25 @@ fn every_reason_says_something_of_its_own() {
     texts.sort();
     texts.dedup();
     assert_eq!(texts.len(), reasons.len());
+}
+
+#[test]
+fn a_level_that_a_thread_shows_is_written_again_on_its_core_but_by_xen() {
+    let bytes = synth::amd(0x0080_0f12, 0x0800_126f).build();
+    let rewritten = |bytes: &[u8], cpu: CpuKind| {
+        Profile::ALL.map(|profile| {
+            let policy = Policy {
+                profile,
+                ..NO_FORCE
+            };
+            judge(&scan_as(bytes, profile), &cpu, &policy)[0]
+        })
+    };
+    let same = |rewritten| Reason::Same { rewritten };
+    assert_eq!(
+        rewritten(&bytes, amd(0x0080_0f12, 0x0800_126f)),
+        [same(true), same(false), same(true)]
+    );
+    // One write a core is enough for Intel.
+    assert_eq!(rewritten(&updates(&[3]), intel(3)), [same(false); 3]);
 }
