@@ -18,7 +18,7 @@ pub(crate) fn collect(root: &Path, machine: Machine) -> Provenance {
         kernel: None,
         toolchain: None,
         qemu: qemu::version(),
-        host_cpu: host_cpu(),
+        host_cpu: cpuinfo("model name"),
         kvm: match machine {
             Machine::Tcg => None,
             Machine::KvmQemu => kvm_module(),
@@ -45,12 +45,13 @@ fn commit(root: &Path) -> Option<String> {
     })
 }
 
-fn host_cpu() -> Option<String> {
+/// The value of a key in `/proc/cpuinfo`, of the first CPU there.
+pub(crate) fn cpuinfo(key: &str) -> Option<String> {
     let text = fs::read_to_string("/proc/cpuinfo").ok()?;
-    text.lines()
-        .find(|line| line.starts_with("model name"))
-        .and_then(|line| line.split_once(": "))
-        .map(|(_, name)| name.trim().to_owned())
+    text.lines().find_map(|line| {
+        let (found, value) = line.split_once(':')?;
+        (found.trim() == key).then(|| value.trim().to_owned())
+    })
 }
 
 fn kvm_module() -> Option<String> {

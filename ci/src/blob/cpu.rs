@@ -2,7 +2,6 @@
 //! machine's.
 
 use std::fs;
-use std::io::Read;
 use std::str::FromStr;
 
 use microcode::{CpuKind, Vendor};
@@ -10,6 +9,7 @@ use raw_cpuid::CpuId;
 
 use crate::machine::cpu::Signature;
 use crate::number::hexadecimal;
+use crate::provenance::cpuinfo;
 
 /// `SIGNATURE[:FLAGS[:REVISION]]`, or `host`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -141,17 +141,9 @@ fn revision(vendor: Vendor) -> Option<u32> {
         })
         .ok()
     };
-    let from_cpuinfo = || {
-        let text = fs::read_to_string("/proc/cpuinfo").ok()?;
-        let value = text.lines().find_map(|line| {
-            let (key, value) = line.split_once(':')?;
-            (key.trim() == "microcode").then(|| value.trim().to_owned())
-        })?;
-        hexadecimal(&value).ok()
-    };
     number_in(&format!("{MICROCODE}/version"))
         .or_else(from_register)
-        .or_else(from_cpuinfo)
+        .or_else(|| hexadecimal(&cpuinfo("microcode")?).ok())
 }
 
 fn platform_flag() -> Option<u32> {
@@ -183,13 +175,7 @@ fn llc_per_core() -> Option<u32> {
             c.associativity() * c.physical_line_partitions() * c.coherency_line_size() * c.sets()
         })
         .max()?;
-    let mut text = String::new();
-    let mut file = fs::File::open("/proc/cpuinfo").ok()?;
-    file.read_to_string(&mut text).ok()?;
-    let nr_cores = text.lines().find_map(|line| {
-        let (key, value) = line.split_once(':')?;
-        (key.trim() == "cpu cores").then(|| value.trim().parse().ok())?
-    })?;
+    let nr_cores = cpuinfo("cpu cores")?.parse().ok()?;
     u32::try_from(size.checked_div(nr_cores)?).ok()
 }
 
