@@ -8,10 +8,13 @@ use std::path::{Path, PathBuf};
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
 /// Each package and the packages of the workspace that it may use.
-const MAY_USE: [(&str, &[&str]); 8] = [
+const MAY_USE: [(&str, &[&str]); 10] = [
     ("cpu", &[]),
+    ("cpu-model", &["engine", "microcode", "report"]),
+    // For the formats' headers alone.
+    ("engine", &["microcode"]),
     ("microcode", &[]),
-    ("muster", &["microcode", "report"]),
+    ("muster", &["engine", "microcode", "report"]),
     (
         "muster-app",
         &["cpu", "microcode", "muster-boot", "rendezvous", "report"],
@@ -26,7 +29,7 @@ const MAY_USE: [(&str, &[&str]); 8] = [
 const KNOW_HERMIT: [&str; 2] = ["muster-app", "muster-boot"];
 
 /// The packages with unsafe code; every other one forbids it.
-const MAY_BE_UNSAFE: [&str; 3] = ["cpu", "muster-app", "muster-boot"];
+const MAY_BE_UNSAFE: [&str; 4] = ["cpu", "cpu-model", "muster-app", "muster-boot"];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

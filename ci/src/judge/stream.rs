@@ -4,7 +4,8 @@
 //! rules notice what is missing.
 
 use report::record::{
-    Absent, Cached, Candidate, Cpu, Finding, Guard, Header, Initrd, Prepare, Time,
+    Absent, Cached, Candidate, Cpu, Finding, Guard, Header, Initrd, Load, Machine, Misuse, Prepare,
+    Tally, Time,
 };
 use report::{Line, Totals, ktap::TestLine};
 
@@ -36,6 +37,14 @@ pub struct Stream<'a> {
     pub absents: Vec<Absent<'a>>,
     /// What the guard saw.
     pub guard: Option<Guard>,
+    /// What stands behind the CPUs.
+    pub machine: Option<Machine<'a>>,
+    /// Writes of the load register, as the machine saw them.
+    pub loads: Vec<Load<'a>>,
+    /// Misuses that the machine saw.
+    pub misuses: Vec<Misuse<'a>>,
+    /// What each CPU did in all, as the machine saw it.
+    pub tallies: Vec<Tally>,
     /// Tests that ended.
     pub tests: Vec<TestLine<'a>>,
     /// The last line.
@@ -61,6 +70,10 @@ impl<'a> Stream<'a> {
                 Line::Time(time) => stream.times.push(time),
                 Line::Absent(absent) => stream.absents.push(absent),
                 Line::Guard(guard) => stream.guard = Some(guard),
+                Line::Machine(machine) => stream.machine = Some(machine),
+                Line::Load(load) => stream.loads.push(load),
+                Line::Misuse(misuse) => stream.misuses.push(misuse),
+                Line::Tally(tally) => stream.tallies.push(tally),
                 Line::Test(test) => stream.tests.push(test),
                 Line::Totals(totals) => stream.totals = Some(totals),
                 Line::Other(_) => {}

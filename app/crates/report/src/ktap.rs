@@ -4,7 +4,8 @@ use core::fmt;
 
 use crate::logfmt::Value;
 use crate::record::{
-    Absent, Cached, Candidate, Cpu, Finding, Guard, Header, Initrd, Prepare, Time,
+    Absent, Cached, Candidate, Cpu, Finding, Guard, Header, Initrd, Load, Machine, Misuse, Prepare,
+    Tally, Time,
 };
 
 /// The first line of the stream.
@@ -178,6 +179,14 @@ pub enum Line<'a> {
     Absent(Absent<'a>),
     /// What the guard saw.
     Guard(Guard),
+    /// What stands behind the guest's CPUs.
+    Machine(Machine<'a>),
+    /// A write of a load register, as the machine saw it.
+    Load(Load<'a>),
+    /// A misuse that the machine saw.
+    Misuse(Misuse<'a>),
+    /// What a CPU did in all, as the machine saw it.
+    Tally(Tally),
     /// The last line.
     Totals(Totals),
     /// Anything else: comments, torn lines, what a later version may add.
@@ -217,6 +226,10 @@ impl<'a> Line<'a> {
             Time::KIND => Time::read(fields).map(Line::Time),
             Absent::KIND => Absent::read(fields).map(Line::Absent),
             Guard::KIND => Guard::read(fields).map(Line::Guard),
+            Machine::KIND => Machine::read(fields).map(Line::Machine),
+            Load::KIND => Load::read(fields).map(Line::Load),
+            Misuse::KIND => Misuse::read(fields).map(Line::Misuse),
+            Tally::KIND => Tally::read(fields).map(Line::Tally),
             "Totals:" => Totals::read(line).map(Line::Totals),
             _ => None,
         }

@@ -19,6 +19,16 @@ impl fmt::Display for Hex32 {
     }
 }
 
+/// A 64-bit number that is written in hexadecimal: an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hex64(pub u64);
+
+impl fmt::Display for Hex64 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#x}", self.0)
+    }
+}
+
 /// Processor flags, written in hexadecimal with at least 2 digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Flags(pub u32);
@@ -75,6 +85,10 @@ value_by_display!(Hex32: |text| {
 
 value_by_display!(Flags: |text| {
     u32::from_str_radix(text.strip_prefix("0x")?, 16).ok().map(Flags)
+});
+
+value_by_display!(Hex64: |text| {
+    u64::from_str_radix(text.strip_prefix("0x")?, 16).ok().map(Hex64)
 });
 
 impl Value<'_> for Date {

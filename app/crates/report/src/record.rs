@@ -66,6 +66,10 @@ macro_rules! record {
     };
 }
 
+mod machine;
+
+pub use machine::{Load, Machine, Misuse, Tally};
+
 record! {
     /// The header: who reports, on what machine. The first record of a run.
     pub struct Header<'a> = "muster" {

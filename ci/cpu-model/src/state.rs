@@ -1,0 +1,81 @@
+//! What all callbacks share: QEMU gives the plugin no place to keep it.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+
+use crossbeam_utils::CachePadded;
+use engine::{Engine, Memory, Unmapped};
+
+use crate::api::{Api, Register};
+use crate::apic::ApicIds;
+use crate::log::Log;
+
+/// Set once, by the installation.
+pub(crate) static STATE: OnceLock<State> = OnceLock::new();
+
+/// All of it.
+pub(crate) struct State {
+    pub(crate) api: Api,
+    pub(crate) engine: Engine,
+    pub(crate) log: Log,
+    /// Set where QEMU cannot be asked which CPU runs.
+    pub(crate) apic_ids: Option<ApicIds>,
+    pub(crate) vcpus: Box<[CachePadded<Vcpu>]>,
+    pub(crate) registers: OnceLock<Registers>,
+}
+
+/// The registers of the instructions that are answered.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Registers {
+    pub(crate) rax: Register,
+    pub(crate) rcx: Register,
+    pub(crate) rdx: Register,
+}
+
+/// What is remembered of a CPU between two callbacks, used by its own thread
+/// alone.
+#[derive(Debug, Default)]
+pub(crate) struct Vcpu {
+    /// A #GP is on its way, and these registers are to be restored then.
+    pub(crate) is_faulting: AtomicBool,
+    pub(crate) rax: AtomicU64,
+    pub(crate) rcx: AtomicU64,
+    /// It is inside a load that never ends.
+    pub(crate) is_hung: AtomicBool,
+}
+
+impl State {
+    pub(crate) fn new(api: Api, engine: Engine, log: Log, apic_ids: Option<ApicIds>) -> Self {
+        let nr_cpus = engine.config().cpus;
+        Self {
+            api,
+            engine,
+            log,
+            apic_ids,
+            vcpus: (0..nr_cpus).map(|_| CachePadded::default()).collect(),
+            registers: OnceLock::new(),
+        }
+    }
+
+    /// The CPU that runs, of which QEMU says that it is `vcpu`.
+    pub(crate) fn running(&self, vcpu: u32) -> u32 {
+        self.apic_ids
+            .as_ref()
+            .and_then(|ids| ids.running(&self.api))
+            .filter(|&vcpu| vcpu < self.engine.config().cpus)
+            .unwrap_or(vcpu)
+    }
+}
+
+/// The memory of the CPU whose callback runs.
+pub(crate) struct GuestMemory<'a>(pub(crate) &'a Api);
+
+impl Memory for GuestMemory<'_> {
+    fn read(&self, address: u64, buffer: &mut [u8]) -> Result<(), Unmapped> {
+        if self.0.read_memory(address, buffer) {
+            Ok(())
+        } else {
+            Err(Unmapped)
+        }
+    }
+}
