@@ -5,6 +5,8 @@
 //! own loader and libraries. Whether a QEMU will do is found out by trying: the
 //! plugin is loaded and asked, since a version says nothing about how QEMU was
 //! built.
+//!
+//! However this program ends, a QEMU that it started ends with it.
 
 use std::fmt;
 use std::io::{self, Read};
@@ -27,6 +29,9 @@ const PACKAGE: &str = "qemu-system-x86";
 const RELEASE: &str = "trixie";
 /// What the plugin says when all is there.
 const READY: &str = "cpu-model ready";
+/// The program that lets another one end with its parent. The system call
+/// itself would be unsafe code between fork and exec.
+pub(crate) const LEASH: &str = "setpriv";
 /// How long QEMU may take to say whether it will do.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -110,7 +115,7 @@ impl Emulator {
     /// About to be started.
     #[must_use]
     pub fn command(&self) -> Command {
-        let mut command = Command::new(&self.words[0]);
+        let mut command = leashed(&self.words[0]);
         command
             .args(&self.words[1..])
             .envs(self.environment.iter().map(|(name, value)| (name, value)));
@@ -194,6 +199,13 @@ pub fn found(tree: &Tree) -> Result<String, String> {
     }
 }
 
+/// A program that is killed when the thread that started it ends.
+fn leashed(program: &str) -> Command {
+    let mut command = Command::new(LEASH);
+    command.args(["--pdeathsig", "KILL", program]);
+    command
+}
+
 /// Runs a program that shall say that it is ready; else what it says instead.
 fn ask(command: &mut Command, timeout: Duration) -> io::Result<Result<(), String>> {
     let mut child = command
@@ -225,6 +237,8 @@ fn ask(command: &mut Command, timeout: Duration) -> io::Result<Result<(), String
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::process::ExitStatusExt;
+
     use super::*;
 
     fn shell(script: &str) -> Result<(), String> {
@@ -248,6 +262,23 @@ mod tests {
                 .starts_with("nothing, and ended")
         );
         assert_eq!(shell("sleep 60"), Err("nothing for 2 s".to_owned()));
+    }
+
+    #[test]
+    fn a_guest_ends_with_who_started_it() {
+        let start = || {
+            let child = leashed("sleep").arg("600").spawn().unwrap();
+            let name = format!("/proc/{}/comm", child.id());
+            // Once it has its own name, the leash is on.
+            while std::fs::read_to_string(&name).unwrap() != "sleep\n" {
+                std::thread::yield_now();
+            }
+            child
+        };
+        let mut child = std::thread::spawn(start).join().unwrap();
+        let status = child.wait_timeout(Duration::from_mins(1)).unwrap();
+        let end = status.and_then(|status| status.signal());
+        assert_eq!(end, Some(9));
     }
 
     #[test]

@@ -41,12 +41,18 @@ pub(super) enum Remedy {
 }
 
 /// What a run needs.
-pub(super) static RUNS: [Piece; 5] = [
+pub(super) static RUNS: [Piece; 6] = [
     Piece {
         name: "QEMU",
         why: "runs the guest",
         remedies: &[Remedy::Packages(&["qemu-system-x86"])],
         check: || find(emulator::PROGRAM),
+    },
+    Piece {
+        name: "setpriv",
+        why: "ends the guests when this program is killed",
+        remedies: &[Remedy::Packages(&["util-linux"])],
+        check: || find(emulator::LEASH),
     },
     Piece {
         name: "guest toolchain",
