@@ -12,8 +12,9 @@ use super::Topology;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Model {
-    /// Platform id, 0 to 7 (Intel).
-    pub platform_id: u8,
+    /// Platform id, 0 to 7 (Intel). Without it, 0 if an update for the CPU is for
+    /// that, else the first that the newest one is for.
+    pub platform_id: Option<u8>,
     /// Who shares a revision; the vendor's way without it.
     pub revisions: Option<Domain>,
     /// What becomes of an older update.
@@ -50,6 +51,8 @@ pub struct Kind {
     pub vendor: Vendor,
     /// CPUID leaf 1 EAX.
     pub signature: u32,
+    /// Its platform id, where the table says nothing.
+    pub platform_id: u8,
     /// The revision that it starts with.
     pub revision: u32,
     /// What AMD's tables call it.
@@ -87,7 +90,7 @@ impl Model {
     #[must_use]
     pub fn config(&self, kind: &Kind, topology: Topology) -> Config {
         Config {
-            platform_id: self.platform_id,
+            platform_id: self.platform_id.unwrap_or(kind.platform_id),
             revision: kind.revision,
             threads: topology.nr_threads,
             revisions: self.revisions,
@@ -107,6 +110,7 @@ impl Model {
         let kind = Kind {
             vendor,
             signature: 0,
+            platform_id: 0,
             revision: 0,
             equivalence_ids: Vec::new(),
             seals: Vec::new(),
@@ -138,6 +142,7 @@ mod tests {
         let kind = Kind {
             vendor: Vendor::Intel,
             signature: 0x0005_0654,
+            platform_id: 5,
             revision: 1,
             equivalence_ids: Vec::new(),
             seals: Vec::new(),
@@ -145,6 +150,7 @@ mod tests {
         let config = model.config(&kind, topology());
         assert_eq!(config.check(), Ok(()));
         assert_eq!((config.cpus, config.threads, config.fault.len()), (8, 2, 5));
+        assert_eq!(config.platform_id, 2, "the table's own");
         let text = toml::to_string(&config).unwrap();
         assert_eq!(toml::from_str::<Config>(&text).unwrap(), config, "{text}");
     }
