@@ -118,10 +118,17 @@ impl Model {
         self.config(&kind, topology).check()
     }
 
-    /// Whether some core has another signature, which QEMU then has to show.
+    /// Whether a guest that models its CPUs itself can have it so: it takes them
+    /// as it finds them, and only what they cost and what goes wrong is told.
     #[must_use]
-    pub fn has_mixed_signatures(&self) -> bool {
-        self.core.iter().any(|core| core.signature.is_some())
+    pub fn suits_a_guest(&self) -> bool {
+        let told = Self {
+            cost: self.cost,
+            fault: self.fault.clone(),
+            random: self.random,
+            ..Self::default()
+        };
+        *self == told
     }
 }
 
@@ -166,5 +173,16 @@ mod tests {
         assert!(check("fault = [{ kind = \"hang\", core = 4 }]").contains("0 to 3"));
         assert!(check("core = [{ id = 1 }, { id = 1 }]").contains("the id 1"));
         assert!(toml::from_str::<Model>("colour = 1").is_err());
+    }
+
+    #[test]
+    fn a_guest_that_models_its_cpus_is_told_of_cost_and_faults_alone() {
+        let suits = |table: &str| toml::from_str::<Model>(table).unwrap().suits_a_guest();
+        assert!(suits(
+            "cost = { load_us = 5 }\nfault = [{ kind = \"hang\" }]"
+        ));
+        assert!(!suits("older = \"taken\""));
+        assert!(!suits("sealed = true"));
+        assert!(!suits("core = [{ id = 1, revision = 2 }]"));
     }
 }
