@@ -1,5 +1,9 @@
-//! One worker on every CPU: it looks at its CPU, waits for the request, and
-//! takes part in it.
+//! One worker on every CPU: it looks at its CPU, sleeps until all are gathered,
+//! waits for the request, and takes part in it.
+//!
+//! It sleeps, since CPUs that wait by spinning take the time of those that work
+//! where a host runs them in turns: with 64 on two cores, all else before the
+//! request took up to half a minute instead of a second.
 //!
 //! Workers are pinned tasks that stay for good. A task's end would free its
 //! stack, and the first to end would do that while others are still stopped.
@@ -8,6 +12,7 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::hint::spin_loop;
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use cpu::{Identity, Native, Place};
 use hermit::ring0;
@@ -24,6 +29,9 @@ const STACK_SIZE: usize = 64 * 1024;
 /// millisecond; a virtual CPU may have to wait for its host.
 const PROBE_TIMEOUT_US: u64 = 30_000_000;
 
+/// How long a sleeping worker has to come before it is called once more.
+const CALL_AGAIN_US: u64 = 20_000;
+
 /// What a worker found out about its CPU.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Probe {
@@ -37,6 +45,10 @@ type ProbeResult = Result<Probe, &'static str>;
 
 static PROBES: OnceBox<Vec<OnceBox<ProbeResult>>> = OnceBox::new();
 static REQUEST: OnceBox<Request> = OnceBox::new();
+/// Whether the workers are called up from their sleep.
+static IS_GATHERING: AtomicBool = AtomicBool::new(false);
+/// How many are up.
+static NR_GATHERED: AtomicU32 = AtomicU32::new(0);
 
 fn probe() -> ProbeResult {
     let identity =
@@ -103,14 +115,16 @@ extern "C" fn work(cpu: usize) {
         // It is the only one that fills this slot.
         let _ = slot.set(Box::new(probe()));
     }
+    // Acquire pairs with the Release in `gather`.
+    cpu::interrupts::wait_until(|| IS_GATHERING.load(Ordering::Acquire));
+    // Release pairs with the Acquire in `gather`.
+    NR_GATHERED.fetch_add(1, Ordering::Release);
     let request = loop {
-        match REQUEST.get() {
-            Some(request) => break request,
-            None => {
-                errand::look(cpu as u32);
-                spin_loop();
-            }
+        if let Some(request) = REQUEST.get() {
+            break request;
         }
+        errand::look(cpu as u32);
+        spin_loop();
     };
     request.answer(cpu as u32);
     loop {
@@ -118,8 +132,30 @@ extern "C" fn work(cpu: usize) {
     }
 }
 
+/// Calls all workers up and waits until they are. One that does not come is
+/// late at the gate.
+pub(crate) fn gather() {
+    // Release pairs with the Acquire in `work`.
+    IS_GATHERING.store(true, Ordering::Release);
+    let nr_others = ring0::nr_cpus() - 1;
+    let deadline_us = now_us() + PROBE_TIMEOUT_US;
+    // Acquire pairs with the Release in `work`.
+    let are_missing = || NR_GATHERED.load(Ordering::Acquire) < nr_others;
+    while are_missing() && now_us() < deadline_us {
+        // More than once: an interrupt may overtake the store on its way.
+        for cpu in 1..=nr_others {
+            ring0::wake(cpu);
+        }
+        let again_us = now_us() + CALL_AGAIN_US;
+        while are_missing() && now_us() < again_us {
+            spin_loop();
+        }
+    }
+}
+
 /// Makes the request on all CPUs and takes part on this one, CPU 0.
 pub(crate) fn call(request: Box<Request>) -> (&'static Request, Guard) {
+    gather();
     request.start();
     // There is one request a boot.
     let _ = REQUEST.set(request);

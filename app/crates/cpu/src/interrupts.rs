@@ -43,6 +43,24 @@ impl Drop for InterruptsOff {
     }
 }
 
+/// Waits with interrupts on until one has come and `is_over` says so. Whoever
+/// makes it so has to interrupt this CPU afterwards.
+pub fn wait_until(is_over: impl Fn() -> bool) {
+    loop {
+        // SAFETY: an interrupt that waits is delivered below.
+        unsafe { irq::disable() };
+        if is_over() {
+            // SAFETY: the kernel's handlers are in place once there are tasks.
+            unsafe { irq::enable() };
+            return;
+        }
+        // In one piece: STI lets no interrupt in before the next instruction
+        // has begun, so none can come between the look and the wait.
+        // SAFETY: the kernel's handlers are in place, and an interrupt ends it.
+        unsafe { core::arch::asm!("sti", "hlt", options(nomem, nostack)) };
+    }
+}
+
 /// Waits for an interrupt with interrupts on.
 pub fn wait() {
     // SAFETY: the kernel's handlers are in place once there are tasks.
