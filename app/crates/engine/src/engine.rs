@@ -18,8 +18,10 @@ use crate::{amd, intel, msr};
 
 /// Nobody is inside a load.
 const NOBODY: u32 = 0;
-/// The boundary that an update has to lie on, in bytes.
-const ALIGNMENT: u64 = 16;
+/// The boundary that Intel's updates have to lie on, in bytes (SDM volume 3,
+/// "Microcode Update Loader"). AMD's patches have none: early loaders write
+/// them from within their container, where they lie 4 bytes off any larger one.
+const INTEL_ALIGNMENT: u64 = 16;
 
 /// What of a core decides which update it takes.
 #[derive(Clone, Copy, Debug)]
@@ -361,7 +363,7 @@ impl Engine {
         if !is_canonical(address) {
             return Err(Unmapped.into());
         }
-        if !address.is_multiple_of(ALIGNMENT) {
+        if config.vendor == Vendor::Intel && !address.is_multiple_of(INTEL_ALIGNMENT) {
             return Err(Refusal::Misaligned);
         }
         let mut examined = match config.vendor {

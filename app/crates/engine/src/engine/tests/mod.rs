@@ -17,8 +17,7 @@ const INTEL: u32 = 0x0005_06e3;
 const AMD: u32 = 0x0080_0f12;
 const OLD: u32 = 1;
 
-/// Where tests put an update: a header that lies so, so that Intel's data and
-/// AMD's header are both aligned.
+/// Where tests put an update: Intel's data are aligned then.
 const ADDRESS: u64 = 0x1000;
 
 fn intel(threads: u32) -> Config {

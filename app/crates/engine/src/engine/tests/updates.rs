@@ -157,6 +157,22 @@ fn an_address_that_cannot_be_read_faults_and_one_off_its_boundary_does_nothing()
     assert_eq!(engine.counters(0).nr_misuses, 7);
 }
 
+/// Within a container a patch lies 4 bytes off any larger boundary, and early
+/// loaders write it from there.
+#[test]
+fn amds_patches_may_lie_anywhere() {
+    let engine = engine(amd(1));
+    let patch = amd_patch(AMD, 0x0800_126e);
+    for address in [ADDRESS, ADDRESS + 4, ADDRESS + 1] {
+        let write = Access::Write(msr::PATCH_LOADER, address);
+        let answer = engine.begin(0, write, &(address, patch.as_slice()));
+        assert_eq!(answer.misuse, None, "{address:#x}");
+        let load = answer.load.unwrap();
+        assert_eq!(load.outcome, Ok(0x0800_126e), "{address:#x}");
+        engine.finish(&load);
+    }
+}
+
 /// A defect costs an update here exactly if it costs it in the loader's own
 /// reader, which was written apart from this one. The CPU is one of the
 /// extended table: one that the header names never looks at the table.
