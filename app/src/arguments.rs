@@ -5,6 +5,8 @@ use alloc::string::String;
 
 use rendezvous::Timeouts;
 
+use crate::hardware::ModelArguments;
+
 /// A test lever: something that this program does wrong on demand, so that a
 /// test can see it noticed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,9 +25,35 @@ pub(crate) enum Fault {
     Hang,
 }
 
+/// What is to be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Job {
+    /// The main job.
+    Load,
+    /// Hold the CPUs against the conformance vectors.
+    Conformance,
+    /// Read revisions on all CPUs at once.
+    Reads { nr_times: u32 },
+}
+
+impl Job {
+    /// The name in the report; the main job has none.
+    pub(crate) const fn name(self) -> Option<&'static str> {
+        match self {
+            Self::Load => None,
+            Self::Conformance => Some("conformance"),
+            Self::Reads { .. } => Some("reads"),
+        }
+    }
+}
+
 /// What the command line asks for.
 #[derive(Clone, Debug)]
 pub(crate) struct Arguments {
+    pub(crate) job: Job,
+    /// Whether a model takes the writes instead of the CPU.
+    pub(crate) is_modelled: bool,
+    pub(crate) model: ModelArguments,
     /// Load the same or an older revision too.
     pub(crate) force: bool,
     /// Deadlines of the rendezvous.
@@ -38,6 +66,9 @@ impl Arguments {
     /// Reads the words; an unknown one is an error that names it.
     pub(crate) fn parse(words: &[String]) -> Result<Self, String> {
         let mut arguments = Self {
+            job: Job::Load,
+            is_modelled: false,
+            model: ModelArguments::default(),
             force: false,
             timeouts: Timeouts::default(),
             fault: None,
@@ -48,6 +79,25 @@ impl Arguments {
                 "force" if value.is_empty() => arguments.force = true,
                 "protocol" if value == rendezvous::PROTOCOL => {}
                 "protocol" => return Err(format!("there is no protocol '{value}'")),
+                "job" if value == "conformance" => arguments.job = Job::Conformance,
+                "job" => return Err(format!("there is no job '{value}'")),
+                "reads" => {
+                    let nr_times = number(word, value)?;
+                    arguments.job = Job::Reads { nr_times };
+                }
+                "hw" if value == "engine" => arguments.is_modelled = true,
+                "hw" if value == "msr" => {}
+                "hw" => return Err(format!("there is no hardware '{value}'")),
+                "revision" => arguments.model.revision = Some(number(word, value)?),
+                "load_us" => arguments.model.cost.load_us = number(word, value)?,
+                "load_ns_per_kib" => arguments.model.cost.load_ns_per_kib = number(word, value)?,
+                "access_ns" => arguments.model.cost.access_ns = number(word, value)?,
+                "hwfault" => {
+                    let fault = value
+                        .parse()
+                        .map_err(|error| format!("'{word}': {error}"))?;
+                    arguments.model.faults.push(fault);
+                }
                 "callin_us" => arguments.timeouts.call_in_us = number(word, value)?,
                 "update_us" => arguments.timeouts.update_us = number(word, value)?,
                 "fault" => arguments.fault = Some(fault(word, value)?),

@@ -1,4 +1,4 @@
-//! The main job: the five tests of a run, in their order, and their records.
+//! The main job: the five tests of a load, in their order, and their records.
 
 use alloc::boxed::Box;
 use alloc::format;
@@ -12,74 +12,56 @@ use cpu::{Native, Registers};
 use hermit::ring0;
 use microcode::{Cache, Cached, Policy, Scan, Severity, Verdict};
 use rendezvous::{Muster, Place, Record, Topology};
-use report::ktap::{Plan as TestPlan, TestLine, VERSION_LINE};
+use report::ktap::VERSION_LINE;
 use report::record::{Guard, Prepare};
-use report::{Hex32, Outcome, Status, TESTS, Totals};
+use report::{Hex32, Outcome, Status, TESTS};
 
-use crate::arguments::{Arguments, Fault};
+use crate::arguments::{Arguments, Fault, Job};
 use crate::console::emit;
+use crate::hardware::Model;
 use crate::plan::{Plan, Share};
 use crate::request::{Request, Revisions, Work};
+use crate::tests::Tests;
 use crate::verdicts::reported_outcome;
 use crate::worker::Probe;
-use crate::{initrd, records, worker};
-
-/// Writes the tests' lines.
-#[derive(Default)]
-struct Tests {
-    nr_done: usize,
-    totals: Totals,
-}
-
-impl Tests {
-    fn end(&mut self, status: Status, reason: &str) {
-        self.totals.count(status);
-        emit(&TestLine {
-            number: self.nr_done as u32 + 1,
-            name: TESTS[self.nr_done],
-            status,
-            reason,
-        });
-        self.nr_done += 1;
-    }
-
-    /// Passes if there is nothing to say against it.
-    fn check(&mut self, complaint: Option<String>) {
-        match complaint {
-            None => self.end(Status::Pass, ""),
-            Some(complaint) => self.end(Status::Fail, &complaint),
-        }
-    }
-}
+use crate::{conformance, initrd, records, worker};
 
 /// The current test's end when no later one can be made.
 struct Stop(Status, String);
 
-/// Does everything and reports it.
+/// Does what the command line asks for and reports it.
 pub(crate) fn run() {
     emit(&VERSION_LINE);
-    emit(&TestPlan {
-        nr_tests: TESTS.len() as u32,
-    });
-    let mut tests = Tests::default();
-    if let Err(Stop(status, reason)) = stages(&mut tests) {
-        tests.end(status, &reason);
-        while tests.nr_done < TESTS.len() {
-            tests.end(Status::Skip, &reason);
-        }
+    let arguments = Arguments::parse(ring0::args());
+    if let Ok(arguments) = &arguments
+        && arguments.job != Job::Load
+    {
+        return conformance::run(arguments);
     }
-    emit(&tests.totals);
+    let mut tests = Tests::plan(TESTS);
+    let end = arguments
+        .map_err(|reason| Stop(Status::Error, reason))
+        .and_then(|arguments| stages(&mut tests, &arguments));
+    if let Err(Stop(status, reason)) = end {
+        tests.stop(status, &reason);
+    }
+    tests.close();
 }
 
-fn stages(tests: &mut Tests) -> Result<(), Stop> {
-    let error = |reason| Stop(Status::Error, reason);
-    let entry_ticks = Native.read_tsc().wrapping_sub(muster_boot::entry_tsc());
-    let frequency = cpu::tsc::frequency(&Native).unwrap_or(TscFrequency {
+/// The time-stamp counter's frequency: what the CPU says, or what the kernel
+/// has measured.
+pub(crate) fn tsc_frequency() -> TscFrequency {
+    cpu::tsc::frequency(&Native).unwrap_or(TscFrequency {
         khz: u32::from(ring0::tsc_mhz()) * 1000,
         source: "pit",
-    });
+    })
+}
+
+fn stages(tests: &mut Tests, arguments: &Arguments) -> Result<(), Stop> {
+    let error = |reason| Stop(Status::Error, reason);
+    let entry_ticks = Native.read_tsc().wrapping_sub(muster_boot::entry_tsc());
+    let frequency = tsc_frequency();
     let clock = Clock::new(frequency.khz);
-    let arguments = Arguments::parse(ring0::args()).map_err(error)?;
 
     // Before the workers start: they wait by spinning.
     let (bytes, source) = initrd::find();
@@ -87,13 +69,24 @@ fn stages(tests: &mut Tests) -> Result<(), Stop> {
     let scan = microcode::scan(bytes);
     let scan_ns = clock.ns(Native.read_tsc().wrapping_sub(started));
 
-    let probes = worker::start().map_err(error)?;
+    let mut probes = worker::start().map_err(error)?;
+    let model = arguments
+        .is_modelled
+        .then(|| Model::of(&probes, clock, &arguments.model))
+        .transpose()
+        .map_err(error)?;
+    if let Some(model) = model {
+        for (cpu, probe) in (0..).zip(&mut probes) {
+            probe.revision = model.engine.revision(model.thread(cpu));
+        }
+    }
     let topology = topology(&probes);
     records::header(
         &probes[0],
         &topology,
         frequency,
         clock.ns(entry_ticks) / 1000,
+        arguments,
     );
     records::absent();
     records::initrd(&scan, source, bytes.len());
@@ -124,12 +117,16 @@ fn stages(tests: &mut Tests) -> Result<(), Stop> {
     }
 
     pull_lever(arguments.fault);
-    let request = request(&probes, topology, &plan, &cache, clock, &arguments).map_err(error)?;
+    let request =
+        request(&probes, topology, &plan, &cache, clock, arguments, model).map_err(error)?;
     let (request, seen) = worker::call(request);
     let records = request.muster.records();
     emit(&seen);
     tests.check(rendezvous_complaint(request, &seen, &records));
     records::cpus(&probes, &plan, request, &records);
+    if let Some(model) = model {
+        records::tallies(model, probes.len() as u32);
+    }
     settle(&plan, request, &mut cache);
     if !request.muster.opened() {
         let reason = "nobody loaded: the gate was closed";
@@ -140,7 +137,7 @@ fn stages(tests: &mut Tests) -> Result<(), Stop> {
     Ok(())
 }
 
-fn topology(probes: &[Probe]) -> Topology {
+pub(crate) fn topology(probes: &[Probe]) -> Topology {
     let places: Vec<Place> = probes
         .iter()
         .map(|probe| Place {
@@ -230,6 +227,7 @@ fn request(
     cache: &Cache,
     clock: Clock,
     arguments: &Arguments,
+    model: Option<&'static Model>,
 ) -> Result<Box<Request>, String> {
     // A CPU may hang in its load and read the update for ever.
     let forever = |cached: &Arc<Cached>| -> &'static Cached { Box::leak(Box::new(cached.clone())) };
@@ -244,7 +242,11 @@ fn request(
                 .map(|cached| Loadable::new(vendor, forever(cached).bytes()))
                 .transpose()
                 .map_err(|bad| format!("the cached update cannot be loaded: {bad:?}"))?;
-            Ok(Work { vendor, update })
+            Ok(Work {
+                vendor,
+                update,
+                memory: update.map(|update| update.bytes()),
+            })
         })
         .collect::<Result<_, String>>()?;
     let nr_cpus = topology.nr_cpus();
@@ -254,6 +256,7 @@ fn request(
         muster: Muster::new(topology, tasks, followers_load, arguments.timeouts),
         work,
         clock,
+        model,
         fault: arguments.fault,
         revisions: Revisions::new(nr_cpus),
     }))

@@ -21,12 +21,16 @@
 extern crate alloc;
 
 mod arguments;
+mod conformance;
 mod console;
+mod errand;
+mod hardware;
 mod initrd;
 mod job;
 mod plan;
 mod records;
 mod request;
+mod tests;
 mod verdicts;
 mod worker;
 

@@ -11,7 +11,9 @@ use report::logfmt::{Date, Flags};
 use report::record;
 use report::{HardwareKind, Hex32, InitrdSource, Outcome};
 
+use crate::arguments::Arguments;
 use crate::console::emit;
+use crate::hardware::Model;
 use crate::plan::{Plan, Share};
 use crate::request::Request;
 use crate::verdicts::{
@@ -23,13 +25,24 @@ use crate::worker::Probe;
 const MAX_FINDINGS: usize = 32;
 
 /// The header: who reports, on what machine.
-pub(crate) fn header(control: &Probe, topology: &Topology, frequency: TscFrequency, entry_us: u64) {
+pub(crate) fn header(
+    control: &Probe,
+    topology: &Topology,
+    frequency: TscFrequency,
+    entry_us: u64,
+    arguments: &Arguments,
+) {
     let hypervisor = cpu::identity::hypervisor(&Native).map(|name| name.to_string());
     emit(&record::Header {
         version: env!("CARGO_PKG_VERSION"),
         schema: report::SCHEMA,
         protocol: rendezvous::PROTOCOL,
-        hardware: HardwareKind::Msr,
+        hardware: if arguments.is_modelled {
+            HardwareKind::Engine
+        } else {
+            HardwareKind::Msr
+        },
+        job: arguments.job.name(),
         vendor: reported_vendor(microcode_vendor(control.identity.vendor)),
         signature: Hex32(control.identity.signature),
         platform: control.identity.platform_id,
@@ -149,6 +162,21 @@ pub(crate) fn cpus(probes: &[Probe], plan: &Plan, request: &Request, records: &[
             load_start_ns: moments.load_start_ns,
             load_end_ns: moments.load_end_ns,
             left_ns: moments.left_ns,
+        });
+    }
+}
+
+/// What each modelled CPU did.
+pub(crate) fn tallies(model: &Model, nr_cpus: u32) {
+    for cpu in 0..nr_cpus {
+        let thread = model.thread(cpu);
+        let counters = model.engine.counters(thread);
+        emit(&record::Tally {
+            cpu,
+            nr_reads: counters.nr_reads,
+            nr_loads: counters.nr_loads,
+            nr_misuses: counters.nr_misuses,
+            revision: Hex32(model.engine.revision(thread)),
         });
     }
 }

@@ -13,6 +13,7 @@ use rendezvous::{GpFault, Machine, Muster};
 use report::record::Guard;
 
 use crate::arguments::Fault;
+use crate::hardware::{CpuRegisters, Model};
 
 /// How long the control CPU waits for the others to be out and to have read
 /// their revision once more, when it is out itself.
@@ -35,6 +36,8 @@ fn on_nmi() -> bool {
 pub(crate) struct Work {
     pub(crate) vendor: Vendor,
     pub(crate) update: Option<Loadable<'static>>,
+    /// What a modelled CPU may read: the update.
+    pub(crate) memory: Option<&'static [u8]>,
 }
 
 /// Everything that the workers share.
@@ -43,6 +46,8 @@ pub(crate) struct Request {
     pub(crate) muster: Muster,
     pub(crate) work: Box<[Work]>,
     pub(crate) clock: Clock,
+    /// What takes the writes, if not the CPUs.
+    pub(crate) model: Option<&'static Model>,
     /// A test lever.
     pub(crate) fault: Option<Fault>,
     pub(crate) revisions: Revisions,
@@ -72,6 +77,7 @@ impl Revisions {
 /// One CPU, as the rendezvous sees it.
 struct OnCpu<'a> {
     cpu: u32,
+    registers: CpuRegisters<'a>,
     clock: Clock,
     work: &'a Work,
     fault: Option<Fault>,
@@ -98,22 +104,24 @@ impl Machine for OnCpu<'_> {
         let Some(update) = &self.work.update else {
             return Ok(());
         };
-        cpu::update::load(&Native, update).map_err(|_| GpFault)
+        cpu::update::load(&self.registers, update).map_err(|_| GpFault)
     }
 
     fn revision(&self) -> u32 {
         // The register was read before; a CPU whose register faults only now
         // shows a revision that no update has.
-        cpu::update::revision(&Native, self.work.vendor).unwrap_or(0)
+        cpu::update::revision(&self.registers, self.work.vendor).unwrap_or(0)
     }
 }
 
 impl Request {
     fn on(&self, cpu: u32) -> OnCpu<'_> {
+        let work = &self.work[cpu as usize];
         OnCpu {
             cpu,
+            registers: CpuRegisters::new(self.model, cpu, work.memory.as_slice()),
             clock: self.clock,
-            work: &self.work[cpu as usize],
+            work,
             fault: self.fault,
         }
     }

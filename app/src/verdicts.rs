@@ -11,6 +11,14 @@ pub(crate) fn microcode_vendor(vendor: cpu::Vendor) -> microcode::Vendor {
     }
 }
 
+/// A format's vendor as the CPU's registers call it.
+pub(crate) fn cpu_vendor(vendor: microcode::Vendor) -> cpu::Vendor {
+    match vendor {
+        microcode::Vendor::Intel => cpu::Vendor::Intel,
+        microcode::Vendor::Amd => cpu::Vendor::Amd,
+    }
+}
+
 /// A format's vendor as the report calls it.
 pub(crate) fn reported_vendor(vendor: microcode::Vendor) -> report::Vendor {
     match vendor {

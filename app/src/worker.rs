@@ -15,6 +15,7 @@ use hermit::scheduler::{self, task::NORMAL_PRIO};
 use once_cell::race::OnceBox;
 use report::record::Guard;
 
+use crate::errand;
 use crate::request::Request;
 
 /// A worker needs a few KiB; the kernel gives it this and 96 KiB of its own.
@@ -105,7 +106,7 @@ extern "C" fn work(cpu: usize) {
     let request = loop {
         match REQUEST.get() {
             Some(request) => break request,
-            None => spin_loop(),
+            None => errand::look(cpu as u32),
         }
     };
     request.answer(cpu as u32);

@@ -25,6 +25,7 @@ pub mod judge;
 pub mod machine;
 pub mod named;
 pub mod number;
+pub mod pool;
 mod provenance;
 pub mod replay;
 pub mod result;

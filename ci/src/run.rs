@@ -1,14 +1,15 @@
-//! One run: microcode, image, machine, judgement, files.
+//! Runs: microcode, image, machine, judgement, files.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
 use jiff::Timestamp;
 
-use crate::build::{self, Image};
+use crate::build::{self, Library};
 use crate::firmware::{self, Delivery, Firmware};
 use crate::judge::{Ending, Judgement, Stream, judge};
 use crate::machine::Topology;
@@ -30,7 +31,7 @@ pub enum Error {
     Firmware(#[from] firmware::Error),
     /// The guest could not be built.
     #[error(transparent)]
-    Build(#[from] build::Error),
+    Build(Arc<build::Error>),
     /// A file of the run could not be written or read, or QEMU not started.
     #[error("{}: {error}", path.display())]
     Io {
@@ -50,74 +51,121 @@ pub struct Run {
     pub files: Files,
 }
 
-/// Runs a scenario and writes its files; `deny_skips` makes a skip that the
-/// scenario does not declare an ERROR. The tools that a run needs are
-/// [`crate::setup`]'s matter.
-pub fn run(
-    tree: &Tree,
-    scenario: &Scenario,
-    deny_skips: bool,
-    progress: &ProgressBar,
-) -> Result<Run, Error> {
-    let topology = scenario.check()?;
-    let kind = scenario.machine.kind;
-    let started = Timestamp::now();
-    let context = Context {
-        scenario: scenario.name.clone(),
-        machine: Some(kind),
-        expected: scenario.expected(),
-        firmware: None,
-        ending: Ending::Unknown,
-        accel: Some(scenario.machine.accel().to_owned()),
-        started: Some(started.to_string()),
-        seconds: 0.0,
-        provenance: provenance::collect(tree.root(), kind),
-    };
-    let create = || {
-        let runs = tree.runs();
-        Files::create(&runs, &format!("{}-{kind}", scenario.name), started).map_err(at(&runs))
-    };
-    let (mut result, files) = if let Some(reason) = kind.unavailable() {
-        (skipped(reason, context), create()?)
-    } else {
-        progress.set_message("choosing the microcode");
-        let spec = &scenario.firmware;
-        let cpu = &scenario.machine.cpu;
-        let firmware = firmware::resolve(spec, cpu, &tree.firmware(), progress)?;
-        let files = create()?;
-        fs::write(files.initrd(), &firmware.initrd).map_err(at(files.dir()))?;
-        progress.set_message("building the guest");
-        let image = image(tree, scenario, &files)?;
-        progress.set_message(format!("running {} on {kind}", scenario.name));
-        let qemu = qemu(scenario, topology, &image, &firmware, &files);
-        let context = Context {
-            firmware: Some(firmware.record),
-            provenance: Provenance {
-                kernel: Some(image.kernel),
-                toolchain: Some(image.toolchain),
-                ..context.provenance
-            },
-            ..context
-        };
-        let timeout = scenario.machine.timeout();
-        let result = boot(&qemu, timeout, &files, context).map_err(at(files.dir()))?;
-        (result, files)
-    };
-    if deny_skips {
-        deny_skip(&mut result);
-    }
-    scenario.review(&mut result);
-    files
-        .write(&result)
-        .and_then(|()| files.link_as_last())
-        .map_err(at(files.dir()))?;
-    Ok(Run { result, files })
+/// What runs share: the checkout, and the guest, which is compiled when the
+/// first run needs it.
+#[derive(Debug)]
+pub struct Runner {
+    tree: Tree,
+    library: OnceLock<Result<Library, Arc<build::Error>>>,
 }
 
-/// The result of a run that cannot take place here.
-fn skipped(reason: String, context: Context) -> RunResult {
+impl Runner {
+    /// For runs of this checkout.
+    #[must_use]
+    pub const fn new(tree: Tree) -> Self {
+        Self {
+            tree,
+            library: OnceLock::new(),
+        }
+    }
+
+    /// The checkout.
+    #[must_use]
+    pub const fn tree(&self) -> &Tree {
+        &self.tree
+    }
+
+    /// Runs a scenario and writes its files; `deny_skips` makes a skip that
+    /// the scenario does not declare an ERROR. The tools that a run needs are
+    /// [`crate::setup`]'s matter.
+    pub fn run(
+        &self,
+        scenario: &Scenario,
+        deny_skips: bool,
+        progress: &ProgressBar,
+    ) -> Result<Run, Error> {
+        let topology = scenario.check()?;
+        let kind = scenario.machine.kind;
+        let started = Timestamp::now();
+        let context = self.context(scenario, started);
+        let create = || {
+            let runs = self.tree.runs();
+            Files::create(&runs, &format!("{}-{kind}", scenario.name), started).map_err(at(&runs))
+        };
+        let (mut result, files) = if let Some(reason) = kind.unavailable() {
+            (unjudged(Verdict::Skip, reason, context), create()?)
+        } else {
+            progress.set_message("choosing the microcode");
+            let spec = &scenario.firmware;
+            let cpu = &scenario.machine.cpu;
+            let firmware = firmware::resolve(spec, cpu, &self.tree.firmware(), progress)?;
+            let files = create()?;
+            fs::write(files.initrd(), &firmware.initrd).map_err(at(files.dir()))?;
+            progress.set_message("building the guest");
+            let library = self.library()?;
+            let image = image(library, scenario, &files)?;
+            progress.set_message(format!("running {} on {kind}", scenario.name));
+            let qemu = qemu(scenario, topology, image, &firmware, &files);
+            let context = Context {
+                firmware: Some(firmware.record),
+                provenance: Provenance {
+                    kernel: Some(library.kernel.clone()),
+                    toolchain: Some(library.toolchain.clone()),
+                    ..context.provenance
+                },
+                ..context
+            };
+            let timeout = scenario.machine.timeout();
+            let result = boot(&qemu, timeout, &files, context).map_err(at(files.dir()))?;
+            (result, files)
+        };
+        if deny_skips {
+            deny_skip(&mut result);
+        }
+        scenario.review(&mut result);
+        files
+            .write(&result)
+            .and_then(|()| files.link_as_last())
+            .map_err(at(files.dir()))?;
+        Ok(Run { result, files })
+    }
+
+    /// The result of a scenario that could not be run: an ERROR, and not as
+    /// declared even where an ERROR is.
+    #[must_use]
+    pub fn not_run(&self, scenario: &Scenario, error: &Error) -> RunResult {
+        let context = self.context(scenario, Timestamp::now());
+        let mut result = unjudged(Verdict::Error, error.to_string(), context);
+        result.deviations = vec!["it could not be run".to_owned()];
+        result
+    }
+
+    fn context(&self, scenario: &Scenario, started: Timestamp) -> Context {
+        let kind = scenario.machine.kind;
+        Context {
+            scenario: scenario.name.clone(),
+            machine: Some(kind),
+            expected: scenario.expected(),
+            firmware: None,
+            ending: Ending::Unknown,
+            accel: Some(scenario.machine.accel().to_owned()),
+            started: Some(started.to_string()),
+            seconds: 0.0,
+            provenance: provenance::collect(self.tree.root(), kind),
+        }
+    }
+
+    fn library(&self) -> Result<&Library, Error> {
+        let compile = || Library::compile(self.tree.root()).map_err(Arc::new);
+        let library = self.library.get_or_init(compile).as_ref();
+        library.map_err(|error| Error::Build(Arc::clone(error)))
+    }
+}
+
+/// The result of a run that did not take place.
+fn unjudged(verdict: Verdict, reason: String, context: Context) -> RunResult {
     let judgement = Judgement {
-        verdict: Verdict::Skip,
+        verdict,
         reason,
         stream: Stream::default(),
     };
@@ -137,18 +185,19 @@ fn boot(qemu: &Qemu, timeout: Duration, files: &Files, context: Context) -> io::
     Ok(RunResult::new(&judge(&logs.evidence(ending)), context))
 }
 
-fn image(tree: &Tree, scenario: &Scenario, files: &Files) -> Result<Image, build::Error> {
+fn image(library: &Library, scenario: &Scenario, files: &Files) -> Result<PathBuf, Error> {
     let embedded = match scenario.firmware.delivery {
         Delivery::Embedded => Some(files.initrd()),
         Delivery::Module => None,
     };
-    build::image(tree.root(), embedded.as_deref())
+    let image = library.link(embedded.as_deref());
+    image.map_err(|error| Error::Build(error.into()))
 }
 
 fn qemu(
     scenario: &Scenario,
     topology: Topology,
-    image: &Image,
+    image: PathBuf,
     firmware: &Firmware,
     files: &Files,
 ) -> Qemu {
@@ -162,7 +211,7 @@ fn qemu(
             .revision
             .or_else(|| firmware.lowest_start(&machine.cpu)),
         topology,
-        image: image.path.clone(),
+        image,
         module: match scenario.firmware.delivery {
             Delivery::Embedded => None,
             Delivery::Module => Some(files.initrd()),

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use muster::build;
+use muster::build::Library;
 
 /// What the image may take without an initrd, in bytes.
 const LARGEST: usize = 600_000;
@@ -12,8 +12,9 @@ fn image() -> Vec<u8> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()
         .expect("ci is a folder of the checkout");
-    let image = build::image(root, None).unwrap_or_else(|error| panic!("{error}"));
-    fs::read(image.path).expect("the image can be read")
+    let image = Library::compile(root).and_then(|library| library.link(None));
+    let image = image.unwrap_or_else(|error| panic!("{error}"));
+    fs::read(image).expect("the image can be read")
 }
 
 fn u32_at(bytes: &[u8], offset: usize) -> u32 {

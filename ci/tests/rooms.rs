@@ -17,7 +17,14 @@ const MAY_USE: [(&str, &[&str]); 10] = [
     ("muster", &["engine", "microcode", "report"]),
     (
         "muster-app",
-        &["cpu", "microcode", "muster-boot", "rendezvous", "report"],
+        &[
+            "cpu",
+            "engine",
+            "microcode",
+            "muster-boot",
+            "rendezvous",
+            "report",
+        ],
     ),
     ("muster-boot", &[]),
     ("muster-fuzz", &["microcode", "report"]),

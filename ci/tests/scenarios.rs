@@ -6,11 +6,13 @@
 //! --test scenarios -- NAME` runs one.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::thread::available_parallelism;
 
 use indicatif::ProgressBar;
 use libtest_mimic::{Arguments, Failed, Trial, run};
 use muster::exit::Exit;
+use muster::run::Runner;
 use muster::scenario::Scenario;
 use muster::setup;
 use muster::tree::Tree;
@@ -26,17 +28,18 @@ fn main() -> ExitCode {
         .get_or_insert((nr_cores / CORES_A_GUEST).max(1));
     let tree = Tree::find().expect("the tests run in their checkout");
     let paths = Scenario::list(&tree.scenarios()).expect("the checkout has scenarios");
+    let runner = Arc::new(Runner::new(tree));
     let trials = paths.into_iter().map(|path| {
-        let tree = tree.clone();
+        let runner = Arc::clone(&runner);
         let name = path.file_stem().unwrap_or_default().display().to_string();
-        Trial::test(name, move || trial(&tree, &Scenario::read(&path)?))
+        Trial::test(name, move || trial(&runner, &Scenario::read(&path)?))
     });
     run(&arguments, trials.collect()).exit_code()
 }
 
-fn trial(tree: &Tree, scenario: &Scenario) -> Result<(), Failed> {
+fn trial(runner: &Runner, scenario: &Scenario) -> Result<(), Failed> {
     setup::require(setup::Purpose::Runs)?;
-    let run = muster::run::run(tree, scenario, false, &ProgressBar::hidden())?;
+    let run = runner.run(scenario, false, &ProgressBar::hidden())?;
     let result = run.result;
     let exit = Exit::of_run(result.verdict, result.as_expected);
     if exit == Exit::Success {

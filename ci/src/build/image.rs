@@ -10,14 +10,14 @@ use super::toolchain::{TARGET, Toolchain, Way};
 use super::{Error, toolchain, workspace};
 use crate::digest::sha256;
 
-/// An image that boots, and what it was built with.
+/// The guest, compiled: all of an image but the initrd.
 #[derive(Clone, Debug)]
-pub struct Image {
-    /// The ELF.
-    pub path: PathBuf,
+pub struct Library {
+    root: PathBuf,
+    path: PathBuf,
     /// The compiler and its way to the target's libraries.
     pub toolchain: String,
-    /// Crate, version and series.
+    /// The kernel's crate, version and series.
     pub kernel: String,
 }
 
@@ -27,17 +27,75 @@ const FOLDER: &str = "target/guest";
 /// The image runs where it is linked.
 const RUSTFLAGS: &str = "-C relocation-model=static";
 
-/// Builds the image with `initrd` linked into it, or with an empty one.
-pub fn image(root: &Path, initrd: Option<&Path>) -> Result<Image, Error> {
-    let toolchain = toolchain::find().map_err(Error::Toolchain)?;
-    let kernel = kernel::prepare(root, &toolchain)?;
-    let library = compile(root, &toolchain, &kernel)?;
-    let path = link(root, &library, initrd)?;
-    Ok(Image {
-        path,
-        toolchain: toolchain.to_string(),
-        kernel: kernel.label,
-    })
+impl Library {
+    /// Compiles the guest and all below it into one static library.
+    pub fn compile(root: &Path) -> Result<Self, Error> {
+        let toolchain = toolchain::find().map_err(Error::Toolchain)?;
+        let kernel = kernel::prepare(root, &toolchain)?;
+        let mut cargo = cargo(root, &toolchain, &kernel, &toolchain.cargo, "build")?;
+        // Warnings are for `lint`: the kernel's would bury an error.
+        cargo.env("RUSTFLAGS", format!("{RUSTFLAGS} -A warnings"));
+        run("compiling the guest", &mut cargo)?;
+        Ok(Self {
+            root: root.to_owned(),
+            path: root.join(FOLDER).join(TARGET).join("guest/libmuster_app.a"),
+            toolchain: toolchain.to_string(),
+            kernel: kernel.label,
+        })
+    }
+
+    /// Makes the image, an ELF that boots: links the library where it runs, with
+    /// `initrd` or with an empty one. The image is named after the initrd's
+    /// digest, so that runs with different ones do not meet.
+    pub fn link(&self, initrd: Option<&Path>) -> Result<PathBuf, Error> {
+        let folder = self.root.join(FOLDER);
+        let (name, incbin) = match initrd {
+            None => ("muster".to_owned(), String::new()),
+            Some(initrd) => {
+                let bytes = fs::read(initrd).map_err(Error::file(initrd))?;
+                let digest = sha256(&bytes);
+                let path = initrd.canonicalize().map_err(Error::file(initrd))?;
+                let incbin = format!(".incbin {:?}\n", path.to_string_lossy());
+                (format!("muster-{}", &digest[..8]), incbin)
+            }
+        };
+        // What is written is moved into place when it is whole: another run may
+        // link the same image at the same time.
+        let part = tempfile::tempdir_in(&folder).map_err(Error::file(&folder))?;
+        let source = part.path().join("initrd.s");
+        let object = part.path().join("initrd.o");
+        let linked = part.path().join("image");
+        let assembly = format!(".section .initrd, \"a\", @progbits\n.balign 16\n{incbin}");
+        fs::write(&source, assembly).map_err(Error::file(&source))?;
+        run(
+            "assembling the initrd",
+            Command::new("as")
+                .arg("--64")
+                .arg(&source)
+                .arg("-o")
+                .arg(&object),
+        )?;
+        run(
+            "linking the image",
+            Command::new("ld")
+                .arg("--script")
+                .arg(self.root.join("images/boot/link.ld"))
+                .args([
+                    "--static",
+                    "--no-dynamic-linker",
+                    "--gc-sections",
+                    "--strip-all",
+                ])
+                .args(["--no-eh-frame-hdr", "--build-id=none", "-z", "noexecstack"])
+                .arg("--output")
+                .arg(&linked)
+                .arg(&self.path)
+                .arg(&object),
+        )?;
+        let image = folder.join(name).with_extension("elf");
+        fs::rename(&linked, &image).map_err(Error::file(&image))?;
+        Ok(image)
+    }
 }
 
 /// Lints what is compiled for the guest alone; a warning is an error.
@@ -57,15 +115,6 @@ pub fn lint(root: &Path) -> Result<(), Error> {
     ]);
     run("linting the guest", &mut cargo)?;
     Ok(())
-}
-
-/// Compiles the guest and all below it into one static library.
-fn compile(root: &Path, toolchain: &Toolchain, kernel: &Kernel) -> Result<PathBuf, Error> {
-    let mut cargo = cargo(root, toolchain, kernel, &toolchain.cargo, "build")?;
-    // Warnings are for `lint`: the kernel's would bury an error.
-    cargo.env("RUSTFLAGS", format!("{RUSTFLAGS} -A warnings"));
-    run("compiling the guest", &mut cargo)?;
-    Ok(root.join(FOLDER).join(TARGET).join("guest/libmuster_app.a"))
 }
 
 /// Cargo, about to do something with the guest.
@@ -97,56 +146,4 @@ fn cargo(
         cargo.args(["-Z", "build-std=core,alloc"]);
     }
     Ok(cargo)
-}
-
-/// Links the library and the initrd where the image runs. The image is named
-/// after the initrd's digest, so that runs with different ones do not meet.
-fn link(root: &Path, library: &Path, initrd: Option<&Path>) -> Result<PathBuf, Error> {
-    let folder = root.join(FOLDER);
-    let (name, incbin) = match initrd {
-        None => ("muster".to_owned(), String::new()),
-        Some(initrd) => {
-            let bytes = fs::read(initrd).map_err(Error::file(initrd))?;
-            let digest = sha256(&bytes);
-            let path = initrd.canonicalize().map_err(Error::file(initrd))?;
-            let incbin = format!(".incbin {:?}\n", path.to_string_lossy());
-            (format!("muster-{}", &digest[..8]), incbin)
-        }
-    };
-    // What is written is moved into place when it is whole: another run may
-    // link the same image at the same time.
-    let part = tempfile::tempdir_in(&folder).map_err(Error::file(&folder))?;
-    let source = part.path().join("initrd.s");
-    let object = part.path().join("initrd.o");
-    let linked = part.path().join("image");
-    let assembly = format!(".section .initrd, \"a\", @progbits\n.balign 16\n{incbin}");
-    fs::write(&source, assembly).map_err(Error::file(&source))?;
-    run(
-        "assembling the initrd",
-        Command::new("as")
-            .arg("--64")
-            .arg(&source)
-            .arg("-o")
-            .arg(&object),
-    )?;
-    run(
-        "linking the image",
-        Command::new("ld")
-            .arg("--script")
-            .arg(root.join("images/boot/link.ld"))
-            .args([
-                "--static",
-                "--no-dynamic-linker",
-                "--gc-sections",
-                "--strip-all",
-            ])
-            .args(["--no-eh-frame-hdr", "--build-id=none", "-z", "noexecstack"])
-            .arg("--output")
-            .arg(&linked)
-            .arg(library)
-            .arg(&object),
-    )?;
-    let image = folder.join(name).with_extension("elf");
-    fs::rename(&linked, &image).map_err(Error::file(&image))?;
-    Ok(image)
 }

@@ -16,7 +16,7 @@ mod kernel;
 pub mod toolchain;
 mod workspace;
 
-pub use image::{Image, image, lint};
+pub use image::{Library, lint};
 
 use std::io;
 use std::path::PathBuf;

@@ -25,10 +25,15 @@ pub(super) fn prepare(root: &Path, folder: &Path, kernel: &Kernel) -> Result<Pat
     let workspace = folder.join("workspace");
     fs::create_dir_all(&workspace).map_err(Error::file(&workspace))?;
     for member in MEMBERS {
-        let link = workspace.join(member);
-        if !link.is_symlink() {
-            symlink(root.join(member), &link).map_err(Error::file(&link))?;
+        let (folder, link) = (root.join(member), workspace.join(member));
+        // The checkout may have been moved, or `target` copied from another.
+        if fs::read_link(&link).is_ok_and(|target| target == folder) {
+            continue;
         }
+        if link.is_symlink() {
+            fs::remove_file(&link).map_err(Error::file(&link))?;
+        }
+        symlink(folder, &link).map_err(Error::file(&link))?;
     }
 
     let read = |name: &str| {
@@ -86,5 +91,24 @@ mod tests {
         write("Cargo.lock", "two");
         prepare(root.path(), folder.path(), &kernel).unwrap();
         assert_eq!(fs::read_to_string(&lock).unwrap(), "two");
+    }
+
+    #[test]
+    fn the_links_follow_a_checkout_that_was_moved() {
+        let folder = tempfile::tempdir().unwrap();
+        let kernel = Kernel {
+            path: "/kernel".into(),
+            label: String::new(),
+        };
+        for root in [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()] {
+            for name in ["Cargo.toml", "Cargo.lock"] {
+                fs::write(root.path().join(name), "").unwrap();
+            }
+            let workspace = prepare(root.path(), folder.path(), &kernel).unwrap();
+            for member in MEMBERS {
+                let target = fs::read_link(workspace.join(member)).unwrap();
+                assert_eq!(target, root.path().join(member));
+            }
+        }
     }
 }

@@ -14,11 +14,10 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 
 use crate::build;
 use crate::build::command::{clean, command_line, run};
+use crate::pool;
 pub use stats::Stats;
 
 /// Where everything of the fuzzers is, below the checkout.
@@ -150,28 +149,12 @@ impl Fuzzers {
         jobs: usize,
         done: &(dyn Fn(&Outcome) + Sync),
     ) -> Result<Vec<Outcome>, Error> {
-        let next = AtomicUsize::new(0);
-        let work = || -> Result<Vec<Outcome>, Error> {
-            let mut outcomes = Vec::new();
-            while let Some(target) = self.targets.get(next.fetch_add(1, Ordering::Relaxed)) {
-                let outcome = self.run_target(target, bound)?;
-                done(&outcome);
-                outcomes.push(outcome);
-            }
-            Ok(outcomes)
-        };
-        thread::scope(|scope| {
-            let nr_workers = jobs.clamp(1, self.targets.len().max(1));
-            let workers: Vec<_> = (0..nr_workers).map(|_| scope.spawn(work)).collect();
-            let mut outcomes = Vec::new();
-            for worker in workers {
-                match worker.join() {
-                    Ok(result) => outcomes.extend(result?),
-                    Err(panic) => std::panic::resume_unwind(panic),
-                }
-            }
-            Ok(outcomes)
-        })
+        let outcomes = pool::run(&self.targets, jobs, |target| {
+            let outcome = self.run_target(target, bound)?;
+            done(&outcome);
+            Ok(outcome)
+        });
+        outcomes.into_iter().collect()
     }
 
     fn run_target(&self, target: &str, bound: Bound) -> Result<Outcome, Error> {

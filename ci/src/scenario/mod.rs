@@ -7,9 +7,11 @@
 
 mod expectation;
 mod overrides;
+mod select;
 
-pub use expectation::{Expectation, deny_skip, review};
+pub use expectation::{Expectation, any_of, deny_skip, review};
 pub use overrides::Overrides;
+pub use select::select;
 
 use std::fs;
 use std::io;
@@ -116,6 +118,14 @@ pub enum Error {
         /// What could have been.
         known: String,
     },
+    /// No scenario is in this group.
+    #[error("there is no group {group:?}; there are: {known}")]
+    UnknownGroup {
+        /// What was asked for.
+        group: String,
+        /// What could have been.
+        known: String,
+    },
     /// The text is no scenario; the message has the line.
     #[error("{}: {error}", path.display())]
     Parse {
@@ -164,9 +174,14 @@ impl Scenario {
     /// Reads the scenario of that name from `folder`, or a file by its path
     /// (anything that ends in `.toml`).
     pub fn load(folder: &Path, name: &str) -> Result<Self, Error> {
+        Self::read(&Self::find(folder, name)?)
+    }
+
+    /// The file that [`Self::load`] reads.
+    fn find(folder: &Path, name: &str) -> Result<PathBuf, Error> {
         let is_path = Path::new(name).extension().is_some_and(|e| e == "toml");
         if is_path {
-            return Self::read(Path::new(name));
+            return Ok(name.into());
         }
         let path = folder.join(format!("{name}.toml"));
         // A name with a slash would lead out of the folder.
@@ -179,7 +194,7 @@ impl Scenario {
                 known: names.join(", "),
             });
         }
-        Self::read(&path)
+        Ok(path)
     }
 
     /// The scenario files of a folder, by name.

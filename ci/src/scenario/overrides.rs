@@ -4,8 +4,9 @@
 //! force) makes the scenario's expectation void: what is expected then is the
 //! best that the machine allows, PASS, or SWALLOWED under a hypervisor that
 //! ignores the write. A flag that changes only where or how long it runs keeps
-//! the expectation; another number of CPUs keeps it too, but for the list of
-//! their outcomes.
+//! the expectation, with two exceptions: another number of CPUs voids the list
+//! of their outcomes, and a machine that ignores updates, where the scenario's
+//! takes them, voids what depends on their effect.
 
 use std::path::PathBuf;
 
@@ -49,6 +50,10 @@ impl Overrides {
             self.cpu.is_some() || self.firmware.is_some() || self.force || !self.faults.is_empty();
         let changes_cpus = [self.cpus, self.threads, self.packages] != [None; 3];
         if let Some(kind) = self.machine.filter(|&kind| kind != machine.kind) {
+            if machine.kind.takes_updates() && !kind.takes_updates() {
+                let expect = scenario.expect.take();
+                scenario.expect = expect.map(|expect| expect.without_effect(kind.best_verdicts()));
+            }
             machine.kind = kind;
             // An accelerator belongs to its machine.
             machine.accel = None;

@@ -19,7 +19,7 @@ use crate::fuzz::{self, Bound, Fuzzers};
 use crate::replay::{self, replay};
 use crate::result::RunResult;
 use crate::result::junit::junit;
-use crate::run::{self, run};
+use crate::run::{self, Runner};
 use crate::scenario::{self, Scenario};
 use crate::setup::Purpose;
 use crate::tree::Tree;
@@ -106,7 +106,7 @@ fn run_scenario(args: &RunArgs) -> anyhow::Result<Exit> {
         setup::ensure(Purpose::Runs, &mut |step| eprintln!("muster: {step}"))?;
     }
     let progress = progress();
-    let run = run(&tree, &scenario, args.deny_skips, &progress);
+    let run = Runner::new(tree).run(&scenario, args.deny_skips, &progress);
     progress.finish_and_clear();
     let run = run?;
     show(&run.result, Some(run.files.dir()), &args.output)?;

@@ -56,6 +56,12 @@ impl<'a> Loadable<'a> {
         Ok(Self { vendor, bytes })
     }
 
+    /// All of it, from its header on.
+    #[must_use]
+    pub const fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
     /// The linear address that the CPU is given.
     fn address(&self) -> u64 {
         let offset = match self.vendor {

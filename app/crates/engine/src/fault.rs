@@ -1,7 +1,9 @@
 //! Fault plans: what goes wrong with which load, as data.
 
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
+use core::str::FromStr;
 
 use oorandom::Rand32;
 
@@ -72,6 +74,8 @@ impl FaultKind {
 pub enum FaultError {
     /// No such kind.
     Kind,
+    /// A word that is none of a fault's.
+    Word,
     /// A CPU and a core at once.
     TwoPlaces,
     /// A number that the kind needs and that is not there.
@@ -96,6 +100,9 @@ impl fmt::Display for FaultError {
         match self {
             Self::Kind => f.write_str(
                 "there is no such kind: give gp-fault, not-taken, mismatch, slow or hang",
+            ),
+            Self::Word => f.write_str(
+                "what follows the kind is cpu=, core=, load=, us= or revision= and a number",
             ),
             Self::TwoPlaces => f.write_str("cpu and core cannot be had together: give one"),
             Self::Missing(what) => write!(f, "this kind needs {what} = NUMBER"),
@@ -168,25 +175,77 @@ pub fn random_faults(seed: u64, nr_faults: u32, nr_cpus: u32, nr_cores: u32) -> 
         .collect()
 }
 
-/// A fault as a file has it: flat, with a field for everything.
-#[cfg(feature = "serde")]
-#[derive(serde::Serialize, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
+/// A fault as a file and a command line have it: flat, with a field for
+/// everything.
+#[derive(Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 struct Words {
-    kind: alloc::string::String,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    kind: String,
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     cpu: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     core: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     load: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     us: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     revision: Option<u32>,
 }
 
-#[cfg(feature = "serde")]
+impl Words {
+    /// The numbers by their names.
+    const fn numbers(&self) -> [(&'static str, Option<u32>); 5] {
+        [
+            ("cpu", self.cpu),
+            ("core", self.core),
+            ("load", self.load),
+            ("us", self.us),
+            ("revision", self.revision),
+        ]
+    }
+}
+
+/// `slow,cpu=3,us=500,load=2`: the kind, then its numbers.
+impl FromStr for Fault {
+    type Err = FaultError;
+
+    fn from_str(text: &str) -> Result<Self, FaultError> {
+        let mut parts = text.split(',');
+        let mut words = Words {
+            kind: parts.next().unwrap_or_default().into(),
+            ..Words::default()
+        };
+        for part in parts {
+            let (name, number) = part.split_once('=').ok_or(FaultError::Word)?;
+            let field = match name {
+                "cpu" => &mut words.cpu,
+                "core" => &mut words.core,
+                "load" => &mut words.load,
+                "us" => &mut words.us,
+                "revision" => &mut words.revision,
+                _ => return Err(FaultError::Word),
+            };
+            *field = Some(number.parse().map_err(|_| FaultError::Word)?);
+        }
+        words.try_into()
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let words = Words::from(*self);
+        f.write_str(&words.kind)?;
+        for (name, number) in words.numbers() {
+            if let Some(number) = number {
+                write!(f, ",{name}={number}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
 impl TryFrom<Words> for Fault {
     type Error = FaultError;
 
@@ -221,7 +280,6 @@ impl TryFrom<Words> for Fault {
     }
 }
 
-#[cfg(feature = "serde")]
 impl From<Fault> for Words {
     fn from(fault: Fault) -> Self {
         let (us, revision) = match fault.kind {
@@ -247,6 +305,8 @@ impl From<Fault> for Words {
 
 #[cfg(test)]
 mod tests {
+    use alloc::string::ToString;
+
     use super::*;
 
     #[test]
@@ -291,10 +351,24 @@ mod tests {
         assert_eq!(fault(Where::Core(3)).check(8, 4), Ok(()));
     }
 
+    #[test]
+    fn a_command_line_has_the_same_faults() {
+        for seed in 0..50 {
+            for fault in random_faults(seed, 5, 8, 4) {
+                assert_eq!(fault.to_string().parse(), Ok(fault));
+            }
+        }
+        let error = |text: &str| text.parse::<Fault>().unwrap_err();
+        assert_eq!(error("fire"), FaultError::Kind);
+        assert_eq!(error("slow"), FaultError::Missing("us"));
+        assert_eq!(error("slow,us=x"), FaultError::Word);
+        assert_eq!(error("hang,cpu"), FaultError::Word);
+        assert_eq!(error("hang,who=1"), FaultError::Word);
+    }
+
     #[cfg(feature = "serde")]
     #[test]
     fn a_file_says_what_a_kind_needs_and_nothing_else() {
-        use alloc::string::ToString;
         let read = |text: &str| toml::from_str::<Fault>(text).map_err(|error| error.to_string());
         assert!(read("kind = \"hang\"").is_ok());
         assert!(read("kind = \"slow\"\nus = 3\ncpu = 1").is_ok());

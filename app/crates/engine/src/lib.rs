@@ -11,8 +11,9 @@
 //!
 //! Every hypervisor swallows a guest's microcode write, so no loader can be
 //! tested from end to end on one. This model stands behind a guest in several
-//! ways: a QEMU plugin, the guest itself, and whatever else can be told of a
-//! register's access.
+//! ways: a QEMU plugin, the guest itself, whatever else can be told of a
+//! register's access. One set of [conformance vectors](conformance) runs against
+//! each of them.
 //!
 //! It is stricter than silicon where silicon is silent: what a manual forbids
 //! and a CPU punishes at its leisure, such as a sibling that runs on while its
@@ -29,6 +30,7 @@ extern crate alloc;
 mod amd;
 mod answer;
 mod config;
+pub mod conformance;
 mod engine;
 mod fault;
 mod intel;

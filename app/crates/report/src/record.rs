@@ -81,6 +81,8 @@ record! {
         protocol: &'a str = "protocol",
         /// What takes the write.
         hardware: HardwareKind = "hw",
+        /// What was done, if not a load: `conformance`, `reads`.
+        job: Option<&'a str> = "job",
         /// Vendor of the control CPU.
         vendor: Vendor = "vendor",
         /// CPUID leaf 1 EAX of the control CPU.
@@ -300,6 +302,7 @@ mod tests {
             schema: SCHEMA,
             protocol: "serial-chain",
             hardware: HardwareKind::Engine,
+            job: None,
             vendor: Vendor::Intel,
             signature: Hex32(u32::MAX),
             platform: 7,
