@@ -16,6 +16,7 @@
 pub mod blob;
 pub mod build;
 pub mod cli;
+pub mod debian;
 pub mod digest;
 pub mod exit;
 pub mod firmware;

@@ -72,6 +72,12 @@ impl Tree {
         self.root.join("target/firmware")
     }
 
+    /// Fetched packages of a release of Debian.
+    #[must_use]
+    pub fn packages(&self, release: &str) -> PathBuf {
+        self.root.join("target/debian").join(release)
+    }
+
     /// A path as it is short to read: relative to the current folder where
     /// that is the root or above it.
     #[must_use]

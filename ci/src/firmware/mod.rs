@@ -11,13 +11,10 @@
 //! are: then the guest says why nothing applies, which no host-side guess
 //! could do as well.
 
-mod apt_sources;
-mod debian;
 mod select;
 mod spec;
 mod synthetic;
 
-pub use debian::DebianError;
 pub use select::{SelectError, Selection};
 pub use spec::{Delivery, Spec, SpecError};
 pub use synthetic::{Synthetic, SyntheticError};
@@ -31,6 +28,7 @@ use microcode::profile::MinimumRule;
 use microcode::{CpuKind, Policy, Reason, Vendor};
 use serde::{Deserialize, Serialize};
 
+use crate::debian::{Archive, DebianError, Wanted};
 use crate::digest::sha256;
 use crate::machine::Cpu;
 
@@ -152,10 +150,9 @@ fn vendors(cpu: &Cpu, cache: &Path, progress: &ProgressBar) -> Result<Firmware, 
     if !selection.is_empty() {
         return Ok(Firmware::packed(SYSTEM.to_owned(), &selection));
     }
-    match debian::fetch(&wanted, cache, progress) {
+    match packages(&wanted, cache, progress) {
         Ok(packages) => {
-            let folders: Vec<_> = packages.iter().map(|p| p.folder.clone()).collect();
-            let names: Vec<_> = packages.iter().map(|p| p.name.as_str()).collect();
+            let (names, folders): (Vec<_>, Vec<_>) = packages.into_iter().unzip();
             Ok(Firmware::packed(
                 format!("Debian's {}", names.join(" and ")),
                 &select(&folders, target)?,
@@ -176,8 +173,41 @@ pub fn folders(
     if select(&system, None).is_ok_and(|selection| !selection.is_empty()) {
         return Ok(system);
     }
-    let packages = debian::fetch(wanted, cache, progress)?;
-    Ok(packages.into_iter().map(|package| package.folder).collect())
+    let packages = packages(wanted, cache, progress)?;
+    Ok(packages.into_iter().map(|(_, folder)| folder).collect())
+}
+
+/// The name and version of Debian's package for each vendor, and its folder of
+/// microcode: Debian 12 has it below /lib, later releases below /usr/lib.
+fn packages(
+    vendors: &[Vendor],
+    cache: &Path,
+    progress: &ProgressBar,
+) -> Result<Vec<(String, PathBuf)>, DebianError> {
+    let archive = Archive {
+        cache,
+        release: None,
+        component: "non-free-firmware",
+    };
+    let wanted: Vec<_> = vendors
+        .iter()
+        .map(|&vendor| Wanted::Package(package_name(vendor)))
+        .collect();
+    let packages = archive.fetch(&wanted, progress)?;
+    let found = packages.into_iter().zip(vendors).map(|(package, &vendor)| {
+        let places =
+            ["lib", "usr/lib"].map(|parent| format!("{parent}/firmware/{}", folder_name(vendor)));
+        let folder = package.folder(&places.each_ref().map(String::as_str))?;
+        Ok((package.name, folder))
+    });
+    found.collect()
+}
+
+const fn package_name(vendor: Vendor) -> &'static str {
+    match vendor {
+        Vendor::Intel => "intel-microcode",
+        Vendor::Amd => "amd64-microcode",
+    }
 }
 
 fn system_folders(wanted: &[Vendor]) -> Vec<PathBuf> {

@@ -8,8 +8,9 @@ use std::sync::LazyLock;
 
 use indicatif::ProgressBar;
 use microcode::{Finding, Scan, Severity, Vendor};
+use muster::debian::DebianError;
 use muster::digest::sha256;
-use muster::firmware::{self, DebianError};
+use muster::firmware;
 use muster::tree::Tree;
 use muster::walk::{Item, walk};
 

@@ -1,9 +1,11 @@
-//! Debian's microcode packages, fetched and unpacked, never installed.
+//! Debian's packages, fetched and unpacked, never installed.
 //!
 //! apt does the work (mirrors, signatures, proxies) with a configuration of
-//! its own below `target/firmware`: own sources, own lists, own cache, no
-//! hooks of the machine. So it needs no privilege and leaves no trace outside
-//! `target/`. What was unpacked once is taken again.
+//! its own below `target/`: own sources, own lists, own cache, no hooks of the
+//! machine. So it needs no privilege and leaves no trace outside `target/`.
+//! What was unpacked once is taken again.
+
+mod apt_sources;
 
 use std::fs::{self, File};
 use std::io;
@@ -11,21 +13,40 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use indicatif::ProgressBar;
-use microcode::Vendor;
 
-use super::apt_sources::firmware_sources;
-use super::folder_name;
+use apt_sources::{Part, narrowed};
 
 const OS_RELEASE: &str = "/etc/os-release";
 const APT: &str = "/etc/apt";
 
+/// A part of Debian's archive, and where its packages are kept.
+#[derive(Clone, Copy, Debug)]
+pub struct Archive<'a> {
+    /// The folder of the unpacked packages; an archive has its own.
+    pub cache: &'a Path,
+    /// The release's name; the machine's own without it.
+    pub release: Option<&'a str>,
+    /// The component.
+    pub component: &'a str,
+}
+
+/// Which package.
+#[derive(Clone, Copy, Debug)]
+pub enum Wanted<'a> {
+    /// That one.
+    Package(&'a str),
+    /// The one that it depends on: its name is new with each version.
+    DependencyOf(&'a str),
+}
+
 /// A package that lies unpacked.
 #[derive(Clone, Debug)]
-pub(super) struct Package {
-    /// Its name and version, `intel-microcode_3.2…`.
-    pub(super) name: String,
-    /// The folder with the vendor's files.
-    pub(super) folder: PathBuf,
+pub struct Package {
+    /// The name that it was asked for by, and its version,
+    /// `intel-microcode_3.2…`.
+    pub name: String,
+    /// What the package has below `/`.
+    pub root: PathBuf,
 }
 
 /// Why a package cannot be had.
@@ -45,9 +66,9 @@ pub enum DebianError {
         /// The last line that it said.
         message: String,
     },
-    /// A package without the folder that it should have.
-    #[error("the package {0} has no folder {1}")]
-    Unexpected(String, &'static str),
+    /// A package without what it should have.
+    #[error("the package {0} has no {1}")]
+    Unexpected(String, String),
     /// A folder or file of the private configuration.
     #[error("{}: {error}", path.display())]
     Io {
@@ -58,78 +79,84 @@ pub enum DebianError {
     },
 }
 
-/// The packages of the vendors wanted, from the cache or from the machine's
-/// mirror.
-pub(super) fn fetch(
-    wanted: &[Vendor],
-    cache: &Path,
-    progress: &ProgressBar,
-) -> Result<Vec<Package>, DebianError> {
-    fs::create_dir_all(cache).map_err(at(cache))?;
-    // Two runs at once would disturb each other's apt; the second finds what
-    // the first has fetched.
-    let lock = cache.join(".lock");
-    let file = File::create(&lock).map_err(at(&lock))?;
-    file.lock().map_err(at(&lock))?;
-    let apt = Apt {
-        dir: cache.join("apt"),
-    };
-    let mut is_set_up = false;
-    let mut packages = Vec::new();
-    for &vendor in wanted {
-        if let Some(package) = cached(cache, vendor)? {
-            packages.push(package);
-            continue;
+impl<'a> Wanted<'a> {
+    const fn name(self) -> &'a str {
+        match self {
+            Self::Package(name) | Self::DependencyOf(name) => name,
         }
-        progress.set_message(format!("fetching Debian's {}", package_name(vendor)));
-        if !is_set_up {
-            apt.set_up()?;
-            is_set_up = true;
-        }
-        packages.push(apt.unpack(cache, vendor)?);
-    }
-    Ok(packages)
-}
-
-const fn package_name(vendor: Vendor) -> &'static str {
-    match vendor {
-        Vendor::Intel => "intel-microcode",
-        Vendor::Amd => "amd64-microcode",
     }
 }
 
-/// The newest unpacked package; versions of one package sort well enough by
-/// their text, as they begin with a date.
-fn cached(cache: &Path, vendor: Vendor) -> Result<Option<Package>, DebianError> {
-    let prefix = format!("{}_", package_name(vendor));
-    let names = fs::read_dir(cache)
-        .and_then(|entries| {
-            entries
-                .map(|e| e.map(|e| e.file_name()))
-                .collect::<Result<Vec<_>, _>>()
-        })
-        .map_err(at(cache))?;
-    names
-        .into_iter()
-        .filter_map(|name| name.into_string().ok())
-        .filter(|name| name.starts_with(&prefix))
-        .max()
-        .map(|name| Package::at(cache, name, vendor))
-        .transpose()
+impl Archive<'_> {
+    /// The packages, from the cache or from the machine's mirror.
+    pub fn fetch(
+        self,
+        wanted: &[Wanted<'_>],
+        progress: &ProgressBar,
+    ) -> Result<Vec<Package>, DebianError> {
+        let cache = self.cache;
+        fs::create_dir_all(cache).map_err(at(cache))?;
+        // Two runs at once would disturb each other's apt; the second finds
+        // what the first has fetched.
+        let lock = cache.join(".lock");
+        let file = File::create(&lock).map_err(at(&lock))?;
+        file.lock().map_err(at(&lock))?;
+        let apt = Apt {
+            dir: cache.join("apt"),
+        };
+        let mut is_set_up = false;
+        let mut packages = Vec::new();
+        for &wanted in wanted {
+            if let Some(package) = self.cached(wanted)? {
+                packages.push(package);
+                continue;
+            }
+            progress.set_message(format!("fetching Debian's {}", wanted.name()));
+            if !is_set_up {
+                apt.set_up(self)?;
+                is_set_up = true;
+            }
+            packages.push(apt.unpack(cache, wanted)?);
+        }
+        Ok(packages)
+    }
+
+    /// The newest unpacked package; versions of one package sort well enough
+    /// by their text.
+    fn cached(self, wanted: Wanted<'_>) -> Result<Option<Package>, DebianError> {
+        let cache = self.cache;
+        let prefix = format!("{}_", wanted.name());
+        let names = fs::read_dir(cache)
+            .and_then(|entries| {
+                entries
+                    .map(|e| e.map(|e| e.file_name()))
+                    .collect::<Result<Vec<_>, _>>()
+            })
+            .map_err(at(cache))?;
+        let newest = names
+            .into_iter()
+            .filter_map(|name| name.into_string().ok())
+            .filter(|name| name.starts_with(&prefix))
+            .max();
+        Ok(newest.map(|name| Package::at(cache, name)))
+    }
 }
 
 impl Package {
-    /// Debian 12 has the files below /lib, later releases below /usr/lib.
-    fn at(cache: &Path, name: String, vendor: Vendor) -> Result<Self, DebianError> {
-        let wanted = folder_name(vendor);
-        let folder = ["lib/firmware", "usr/lib/firmware"]
-            .map(|parent| cache.join(&name).join(parent).join(wanted))
-            .into_iter()
-            .find(|folder| folder.is_dir());
-        match folder {
-            Some(folder) => Ok(Self { name, folder }),
-            None => Err(DebianError::Unexpected(name, wanted)),
+    fn at(cache: &Path, name: String) -> Self {
+        Self {
+            root: cache.join(&name),
+            name,
         }
+    }
+
+    /// A folder of the package: the first of these that it has, as releases
+    /// put things in different places.
+    pub fn folder(&self, places: &[&str]) -> Result<PathBuf, DebianError> {
+        let mut folders = places.iter().map(|place| self.root.join(place));
+        folders
+            .find(|folder| folder.is_dir())
+            .ok_or_else(|| DebianError::Unexpected(self.name.clone(), places.join(" nor ")))
     }
 }
 
@@ -140,19 +167,24 @@ struct Apt {
 
 impl Apt {
     /// Writes the configuration and fetches the lists.
-    fn set_up(&self) -> Result<(), DebianError> {
-        let codename = codename().ok_or(DebianError::NotDebian)?;
+    fn set_up(&self, archive: Archive<'_>) -> Result<(), DebianError> {
+        let own = codename().ok_or(DebianError::NotDebian)?;
+        let part = Part {
+            own: &own,
+            release: archive.release.unwrap_or(&own),
+            component: archive.component,
+        };
         let lists = read_all(&[Path::new(APT).join("sources.list")])?
             .into_iter()
             .chain(read_folder("list")?)
             .collect::<Vec<_>>();
-        let sources = firmware_sources(&lists, &read_folder("sources")?, &codename)
-            .ok_or(DebianError::NoSource(codename))?;
+        let sources = narrowed(&lists, &read_folder("sources")?, part)
+            .ok_or_else(|| DebianError::NoSource(own.clone()))?;
         for folder in ["sources.d", "lists/partial", "cache/archives/partial"] {
             let folder = self.dir.join(folder);
             fs::create_dir_all(&folder).map_err(at(&folder))?;
         }
-        self.write("sources.d/firmware.sources", &sources)?;
+        self.write("sources.d/debian.sources", &sources)?;
         self.write("status", "")?;
         self.write("apt.conf", &self.configuration())?;
         self.run("apt-get", &["update"], &self.dir).map(drop)
@@ -182,21 +214,25 @@ impl Apt {
 
     /// Fetches a package and unpacks it; it appears in the cache whole or not
     /// at all.
-    fn unpack(&self, cache: &Path, vendor: Vendor) -> Result<Package, DebianError> {
-        let name = package_name(vendor);
+    fn unpack(&self, cache: &Path, wanted: Wanted<'_>) -> Result<Package, DebianError> {
+        let name = wanted.name();
         let downloads = self.dir.join("downloads").join(name);
         if downloads.exists() {
             fs::remove_dir_all(&downloads).map_err(at(&downloads))?;
         }
         let tree = downloads.join("tree");
         fs::create_dir_all(&tree).map_err(at(&tree))?;
-        self.run("apt-get", &["download", name], &downloads)?;
+        let package = match wanted {
+            Wanted::Package(name) => name.to_owned(),
+            Wanted::DependencyOf(name) => self.dependency(name)?,
+        };
+        self.run("apt-get", &["download", &package], &downloads)?;
         let deb = fs::read_dir(&downloads)
             .map_err(at(&downloads))?
             .filter_map(Result::ok)
             .map(|entry| entry.path())
             .find(|path| path.extension().is_some_and(|extension| extension == "deb"))
-            .ok_or_else(|| DebianError::Unexpected(name.to_owned(), "file"))?;
+            .ok_or_else(|| DebianError::Unexpected(package, "file".to_owned()))?;
         let deb = deb.display().to_string();
         let version = run("dpkg-deb", &["--field", &deb, "Version"], &downloads)?;
         let tree_text = tree.display().to_string();
@@ -205,7 +241,19 @@ impl Apt {
         let target = cache.join(&name);
         fs::rename(&tree, &target).map_err(at(&target))?;
         fs::remove_dir_all(&downloads).map_err(at(&downloads))?;
-        Package::at(cache, name, vendor)
+        Ok(Package::at(cache, name))
+    }
+
+    /// The first package that this one depends on.
+    fn dependency(&self, name: &str) -> Result<String, DebianError> {
+        let arguments = ["show", "--no-all-versions", name];
+        let record = self.run("apt-cache", &arguments, &self.dir)?;
+        let mut lines = record.lines();
+        let dependencies = lines.find_map(|line| line.strip_prefix("Depends: "));
+        dependencies
+            .and_then(|list| list.split([' ', ',']).next())
+            .map(str::to_owned)
+            .ok_or_else(|| DebianError::Unexpected(name.to_owned(), "dependency".to_owned()))
     }
 
     fn run(&self, program: &str, arguments: &[&str], dir: &Path) -> Result<String, DebianError> {
@@ -294,14 +342,21 @@ mod tests {
         let cache = tempfile::tempdir().unwrap();
         for (version, parent) in [("3.2025", "lib"), ("3.2026", "usr/lib")] {
             let name = format!("intel-microcode_{version}");
-            let folder = cache.path().join(name).join(parent);
-            fs::create_dir_all(folder.join("firmware/intel-ucode")).unwrap();
+            fs::create_dir_all(cache.path().join(name).join(parent)).unwrap();
         }
-        let progress = ProgressBar::hidden();
-        let packages = fetch(&[Vendor::Intel], cache.path(), &progress).unwrap();
+        let archive = Archive {
+            cache: cache.path(),
+            release: None,
+            component: "main",
+        };
+        let wanted = [Wanted::Package("intel-microcode")];
+        let packages = archive.fetch(&wanted, &ProgressBar::hidden()).unwrap();
         assert_eq!(packages.len(), 1);
         assert_eq!(packages[0].name, "intel-microcode_3.2026");
-        assert!(packages[0].folder.ends_with("usr/lib/firmware/intel-ucode"));
+        let folder = packages[0].folder(&["lib", "usr/lib"]).unwrap();
+        assert!(folder.ends_with("intel-microcode_3.2026/usr/lib"));
+        let error = packages[0].folder(&["boot"]).unwrap_err().to_string();
+        assert_eq!(error, "the package intel-microcode_3.2026 has no boot");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The machine's own apt sources, narrowed to Debian's firmware component.
+//! The machine's own apt sources, narrowed to one release and component.
 //!
 //! Mirrors are read from the machine and never written down here: behind a
 //! proxy or in a farm only its own mirror answers. Both forms are read, the
@@ -7,8 +7,6 @@
 
 use std::fmt::Write;
 
-/// The component that has the microcode packages, since Debian 12.
-const COMPONENT: &str = "non-free-firmware";
 /// Suites of Debian's archive that are named by what they are.
 const ALIASES: [&str; 5] = ["oldstable", "stable", "testing", "unstable", "sid"];
 /// What may follow the release's name in a suite of Debian's archive. Others
@@ -24,14 +22,20 @@ struct Source {
     options: Vec<(String, String)>,
 }
 
-/// A deb822 file with the firmware component of every Debian archive that
-/// `lists` (one-line form) and `sources` (deb822) name for the release
-/// `codename`; `None` where there is none.
-pub(super) fn firmware_sources(
-    lists: &[String],
-    sources: &[String],
-    codename: &str,
-) -> Option<String> {
+/// What of Debian's archives is asked for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Part<'a> {
+    /// The machine's own release, by which its sources name the archives.
+    pub(super) own: &'a str,
+    /// The release that is wanted.
+    pub(super) release: &'a str,
+    /// The component.
+    pub(super) component: &'a str,
+}
+
+/// A deb822 file with that part of every Debian archive that `lists` (one-line
+/// form) and `sources` (deb822) name; `None` where there is none.
+pub(super) fn narrowed(lists: &[String], sources: &[String], part: Part<'_>) -> Option<String> {
     let lines = lists.iter().flat_map(|text| text.lines());
     let stanzas = sources.iter().flat_map(|text| stanzas(text));
     let mut text = String::new();
@@ -39,30 +43,42 @@ pub(super) fn firmware_sources(
         .filter_map(one_line)
         .chain(stanzas.filter_map(|stanza| deb822(&stanza)))
     {
-        source.suites.retain(|suite| is_debians(suite, codename));
+        let suites = source.suites.iter();
+        source.suites = suites.filter_map(|suite| part.suite(suite)).collect();
         if !source.suites.is_empty() {
-            source.write(&mut text);
+            source.write(part.component, &mut text);
         }
     }
     (!text.is_empty()).then_some(text)
 }
 
-fn is_debians(suite: &str, codename: &str) -> bool {
-    ALIASES.iter().chain([&codename]).any(|name| {
-        suite
-            .strip_prefix(name)
-            .is_some_and(|rest| SUFFIXES.contains(&rest))
-    })
+impl Part<'_> {
+    /// The suite that is wanted where the machine's sources name this one;
+    /// `None` if it is none of Debian's for the machine's release.
+    fn suite(self, suite: &str) -> Option<String> {
+        let mut names = ALIASES.into_iter().chain([self.own]);
+        names.find_map(|name| {
+            let suffix = suite.strip_prefix(name)?;
+            let release = if self.release == self.own {
+                name
+            } else {
+                self.release
+            };
+            SUFFIXES
+                .contains(&suffix)
+                .then(|| format!("{release}{suffix}"))
+        })
+    }
 }
 
 impl Source {
-    fn write(&self, text: &mut String) {
+    fn write(&self, component: &str, text: &mut String) {
         let suites = self.suites.join(" ");
         let uris = &self.uris;
         // Writing to a string cannot fail.
         let _ = write!(
             text,
-            "Types: deb\nURIs: {uris}\nSuites: {suites}\nComponents: {COMPONENT}\n"
+            "Types: deb\nURIs: {uris}\nSuites: {suites}\nComponents: {component}\n"
         );
         for (key, value) in &self.options {
             let _ = writeln!(text, "{key}: {value}");
@@ -161,12 +177,18 @@ mod tests {
 
     use super::*;
 
+    const PART: Part<'_> = Part {
+        own: "bookworm",
+        release: "bookworm",
+        component: "non-free-firmware",
+    };
+
     fn from_list(text: &str) -> Option<String> {
-        firmware_sources(&[text.to_owned()], &[], "bookworm")
+        narrowed(&[text.to_owned()], &[], PART)
     }
 
     fn from_deb822(text: &str) -> Option<String> {
-        firmware_sources(&[], &[text.to_owned()], "bookworm")
+        narrowed(&[], &[text.to_owned()], PART)
     }
 
     #[test]
@@ -223,16 +245,32 @@ mod tests {
             "bookworm-security",
             "bookworm/updates",
         ] {
-            assert!(is_debians(suite, "bookworm"), "{suite}");
+            assert_eq!(PART.suite(suite).as_deref(), Some(suite));
         }
-        assert!(!is_debians("bookworm", "trixie"));
+        assert_eq!(PART.suite("trixie"), None);
+    }
+
+    #[test]
+    fn another_release_is_looked_for_where_the_machine_finds_its_own() {
+        let part = Part {
+            release: "trixie",
+            ..PART
+        };
+        for (own, wanted) in [
+            ("bookworm", "trixie"),
+            ("bookworm-security", "trixie-security"),
+            ("stable-updates", "trixie-updates"),
+        ] {
+            assert_eq!(part.suite(own).as_deref(), Some(wanted));
+        }
+        assert_eq!(part.suite("bookworm-pgdg"), None);
     }
 
     proptest! {
         #[test]
         fn no_text_makes_the_reader_fail(text in "[\\PC\n\t]{0,200}") {
             let texts = [text];
-            let _ = firmware_sources(&texts, &texts, "bookworm");
+            let _ = narrowed(&texts, &texts, PART);
         }
     }
 }
