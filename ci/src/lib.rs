@@ -34,6 +34,7 @@ pub mod run;
 pub mod scenario;
 pub mod screen;
 pub mod setup;
+mod table;
 pub mod tree;
 pub mod verbs;
 pub mod verdict;

@@ -1,16 +1,16 @@
-//! Tables of the blob verbs, for a terminal of 100 columns.
+//! Tables with a column of sentences, for a terminal of 100 columns.
 
 use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentArrangement, Table, TableStyle};
 
 /// How wide a table may be.
 const WIDTH: u16 = 100;
-/// The title of the column whose cells may be broken.
-const SENTENCE: &str = "reason";
+/// The titles of columns whose cells may be broken.
+const SENTENCES: [&str; 3] = ["reason", "summary", "in its own words"];
 /// Beyond so many columns they stand closer together.
 const MANY_COLUMNS: usize = 8;
 
 /// A plain table; columns named in `right` are aligned to the right.
-pub(super) fn table(titles: &[&str], right: &[&str], rows: Vec<Vec<Cell>>) -> String {
+pub(crate) fn table(titles: &[&str], right: &[&str], rows: Vec<Vec<Cell>>) -> String {
     let mut table = Table::new();
     table
         .load_style(TableStyle::new())
@@ -34,7 +34,7 @@ pub(super) fn table(titles: &[&str], right: &[&str], rows: Vec<Vec<Cell>>) -> St
     }
     // Only sentences are broken.
     for (index, title) in titles.iter().enumerate() {
-        if *title != SENTENCE
+        if !SENTENCES.contains(title)
             && let Some(column) = table.column_mut(index)
         {
             column.set_constraint(ColumnConstraint::ContentWidth);
@@ -47,7 +47,7 @@ pub(super) fn table(titles: &[&str], right: &[&str], rows: Vec<Vec<Cell>>) -> St
 
 /// A file's name as a table shows it: of a long one the end, which tells more.
 /// The JSON has it whole.
-pub(super) fn short(file: &str, width: usize) -> String {
+pub(crate) fn short(file: &str, width: usize) -> String {
     let nr_chars = file.chars().count();
     if nr_chars <= width {
         return file.to_owned();
@@ -57,12 +57,12 @@ pub(super) fn short(file: &str, width: usize) -> String {
 }
 
 /// `3 updates`, `1 file`.
-pub(super) fn count(number: usize, noun: &str) -> String {
+pub(crate) fn count(number: usize, noun: &str) -> String {
     count_of(number, noun, &format!("{noun}s"))
 }
 
 /// The same for nouns with a plural of their own.
-pub(super) fn count_of(number: usize, noun: &str, nouns: &str) -> String {
+pub(crate) fn count_of(number: usize, noun: &str, nouns: &str) -> String {
     match number {
         1 => format!("1 {noun}"),
         _ => format!("{number} {nouns}"),

@@ -11,8 +11,8 @@ use comfy_table::{Cell, Color};
 use serde::Serialize;
 
 use super::list::{Row, list};
-use super::table::{count, table};
 use super::{Error, Flags, Hex, Problems, Sources};
+use crate::table::{count, table};
 
 /// For whom an update is.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -18,9 +18,9 @@ use sha2::Digest as _;
 use column::{Column, Judged};
 
 use super::cpu::{CpuSpec, host};
-use super::table::{short, table};
 use super::{Error, Flags, Hex, Problems, Sources};
 use crate::exit::Exit;
+use crate::table::{short, table};
 
 /// What is asked.
 #[derive(Clone, Debug)]

@@ -6,9 +6,9 @@ use comfy_table::{Cell, Color};
 use microcode::{Candidate, FindingKind, Update};
 use serde::Serialize;
 
-use super::table::{count, count_of, short, table};
 use super::{Error, Flags, Hex, Problems, Sources};
 use crate::digest::sha256;
+use crate::table::{count, count_of, short, table};
 
 /// A CPU that an update names.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -20,7 +20,6 @@ pub mod explain;
 pub mod list;
 pub mod pack;
 mod sources;
-mod table;
 pub mod verify;
 
 pub use sources::{Problems, Sources};

@@ -6,9 +6,9 @@ use anstyle::AnsiColor;
 use microcode::Severity;
 use serde::Serialize;
 
-use super::table::count;
 use super::{Error, Problems, Sources};
 use crate::exit::Exit;
+use crate::table::count;
 
 /// A finding.
 #[derive(Clone, Debug, Serialize)]
