@@ -1,8 +1,10 @@
 //! The command line: verbs and flags, without what they do.
 
 mod blob;
+mod peer;
 
 pub use blob::{BlobVerb, ExplainArgs};
+pub use peer::PeerArgs;
 
 use std::num::NonZero;
 use std::path::PathBuf;
@@ -105,6 +107,9 @@ pub enum Verb {
         #[command(subcommand)]
         verb: BlobVerb,
     },
+    /// Boot another loader with the same microcode on the same CPU, and compare
+    #[command(after_help = peer::EXAMPLES)]
+    Peer(PeerArgs),
     /// Print the completions of a shell
     #[command(after_help = "Example:\n  muster completions bash > \
                       ~/.local/share/bash-completion/completions/muster")]

@@ -10,8 +10,9 @@ use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
 use wait_timeout::ChildExt;
 
 use super::{Cpu, Machine, Topology};
@@ -20,6 +21,9 @@ use crate::result::Files;
 
 /// The program's name.
 pub const PROGRAM: &str = "qemu-system-x86_64";
+
+/// How often a guest is looked at that does not end by itself.
+const POLL: Duration = Duration::from_millis(50);
 
 const MIB: u64 = 1 << 20;
 /// Kernel, image and heap, and what each CPU adds (stacks, per-core data).
@@ -125,6 +129,17 @@ impl Qemu {
     /// `machine.log` gets what QEMU says, `cmdline.txt` the command as a
     /// shell takes it.
     pub fn run(&self, files: &Files, timeout: Duration) -> io::Result<Ending> {
+        self.run_until(files, timeout, &|| false)
+    }
+
+    /// The same for a guest that does not end by itself: QEMU is asked to end
+    /// once `is_over` says so, and what it writes at its end is written.
+    pub fn run_until(
+        &self,
+        files: &Files,
+        timeout: Duration,
+        is_over: &dyn Fn() -> bool,
+    ) -> io::Result<Ending> {
         let arguments = self.arguments(files);
         let words = std::iter::once(PROGRAM).chain(arguments.iter().map(String::as_str));
         let line = shlex::try_join(words).map_err(io::Error::other)?;
@@ -136,8 +151,16 @@ impl Qemu {
             .stdout(log.try_clone()?)
             .stderr(log)
             .spawn()?;
-        if let Some(status) = child.wait_timeout(timeout)? {
-            return Ok(ending(status));
+        let begin = Instant::now();
+        let mut is_asked = false;
+        while begin.elapsed() < timeout {
+            if let Some(status) = child.wait_timeout(POLL)? {
+                return Ok(ending(status));
+            }
+            if !is_asked && is_over() {
+                kill_process(Pid::from_child(&child), Signal::TERM)?;
+                is_asked = true;
+            }
         }
         child.kill()?;
         child.wait()?;
