@@ -1,5 +1,9 @@
 //! The flags of `peer`.
 
+use std::io;
+use std::num::NonZero;
+use std::thread::available_parallelism;
+
 use clap::Args;
 
 use super::Output;
@@ -27,6 +31,9 @@ pub struct PeerArgs {
     /// Debian's release that it is taken from
     #[arg(long, value_enum, default_value_t)]
     release: Release,
+    /// How many cases are tried at a time; without it as many as there are cores
+    #[arg(long, short, value_name = "N")]
+    jobs: Option<NonZero<usize>>,
     /// Only list the cases
     #[arg(long)]
     pub list: bool,
@@ -39,14 +46,14 @@ pub struct PeerArgs {
 }
 
 impl PeerArgs {
-    /// What is asked for.
-    #[must_use]
-    pub fn request(&self) -> Request {
-        Request {
+    /// What is asked for. It fails where the number of cores cannot be had.
+    pub fn request(&self) -> io::Result<Request> {
+        Ok(Request {
             peer: self.peer,
             release: self.release,
             cases: self.cases.clone(),
+            nr_jobs: self.jobs.map_or_else(available_parallelism, Ok)?.get(),
             deny_skips: self.deny_skips,
-        }
+        })
     }
 }

@@ -124,6 +124,12 @@ impl Case {
         }
     }
 
+    /// Why peers differ from their profiles.
+    #[cfg(test)]
+    pub(super) fn unlike(&self) -> impl Iterator<Item = &str> {
+        self.unlike.iter().map(|unlike| unlike.reason.as_str())
+    }
+
     fn vendors(&self) -> Vec<Vendor> {
         let target = self.machine.cpu.target();
         target.into_iter().map(|(vendor, _)| vendor).collect()

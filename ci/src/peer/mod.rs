@@ -38,6 +38,7 @@ use microcode::Profile;
 use microcode::profile::{LINUX, XEN};
 use serde::{Deserialize, Serialize};
 
+use crate::pool;
 use crate::result::read_lossy;
 use crate::run::{self, Runner};
 use crate::tree::Tree;
@@ -143,6 +144,8 @@ pub struct Request {
     pub release: Release,
     /// The cases by their names; all of them if empty.
     pub cases: Vec<String>,
+    /// How many cases are tried at a time.
+    pub nr_jobs: usize,
     /// Make a skip an ERROR.
     pub deny_skips: bool,
 }
@@ -196,10 +199,10 @@ pub fn run(runner: &Runner, request: &Request, progress: &ProgressBar) -> Result
     let cases = cases(&request.cases)?;
     let mut report = match packages::program(runner.tree(), request, progress) {
         Ok(program) => {
-            let results = cases
-                .iter()
-                .map(|case| try_case(runner, request, &program, case, progress))
-                .collect::<Result<_, _>>()?;
+            let results = pool::run(&cases, request.nr_jobs, |case| {
+                try_case(runner, request, &program, case, progress)
+            });
+            let results = results.into_iter().collect::<Result<_, _>>()?;
             Report::new(request, program.name, results)
         }
         Err(error) => {

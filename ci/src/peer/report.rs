@@ -225,6 +225,7 @@ pub(super) mod tests {
             peer: Peer::Linux,
             release: Release::Trixie,
             cases: Vec::new(),
+            nr_jobs: 1,
             deny_skips: false,
         }
     }

@@ -20,7 +20,8 @@ pub fn list(cases: &[Case]) -> String {
     table(&["case", "summary"], &[], rows.collect())
 }
 
-/// All of a report, several lines.
+/// All of a report, several lines. A star stands where the peer is known to do
+/// otherwise than its profile predicts.
 #[must_use]
 pub fn report(report: &Report) -> String {
     let peer = report.peer;
@@ -43,9 +44,11 @@ pub fn report(report: &Report) -> String {
         let _ = writeln!(text, "{}\n", table(&titles, &[], rows));
     }
     for case in &report.cases {
-        let notes = case.reasons.iter().chain(&case.unlike);
-        for note in notes {
-            let _ = writeln!(text, "{}: {note}", case.name);
+        for reason in &case.reasons {
+            let _ = writeln!(text, "{}: {reason}", case.name);
+        }
+        if let Some(unlike) = &case.unlike {
+            let _ = writeln!(text, "* {}: {unlike}", case.name);
         }
     }
     text + &verdict(report)
@@ -69,9 +72,11 @@ fn row(case: &CaseResult) -> Vec<Cell> {
         Verdict::Skip => (case.verdict, Color::Yellow),
         _ => (case.verdict, Color::Red),
     };
+    let predicted = peer.map_or("-", |side| side.predicted);
+    let star = if case.unlike.is_some() { " *" } else { "" };
     vec![
         Cell::new(&case.name),
-        Cell::new(peer.map_or("-", |side| side.predicted)),
+        Cell::new(format!("{predicted}{star}")),
         outcome(peer),
         Cell::new(revision),
         outcome(case.muster.as_ref()),
@@ -123,6 +128,7 @@ mod tests {
         let results = cases.iter().map(|case| CaseResult {
             words: "CPU0 updated from revision 0x8001200 to 0x8001280, date = 2026-01-01"
                 .to_owned(),
+            unlike: case.unlike().next().map(str::to_owned),
             peer: Some(side()),
             muster: Some(side()),
             ..CaseResult::without(case, Verdict::Fail, "as it is".to_owned())

@@ -16,7 +16,7 @@ use crate::verdict::Verdict;
 
 /// Compares, or only lists what there is.
 pub(super) fn act(args: &PeerArgs) -> anyhow::Result<Exit> {
-    let request = args.request();
+    let request = args.request()?;
     let cases = peer::cases(&request.cases)?;
     if args.list {
         say(&shown::list(&cases));
