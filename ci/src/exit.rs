@@ -44,20 +44,20 @@ impl Exit {
     /// is as declared.
     #[must_use]
     pub const fn of_run(verdict: Verdict, as_expected: bool) -> Self {
-        if as_expected {
-            return Self::Success;
-        }
-        match verdict {
+        Self::of_counted(verdict.counted(as_expected))
+    }
+
+    /// The code of what one run counts as ([`Verdict::counted`]), or the worst
+    /// of several.
+    #[must_use]
+    pub const fn of_counted(counted: Verdict) -> Self {
+        match counted {
+            Verdict::Pass => Self::Success,
             Verdict::Skip => Self::NothingRan,
             Verdict::Error => Self::Error,
             Verdict::Crash => Self::Crash,
             Verdict::Timeout => Self::Timeout,
-            Verdict::Pass
-            | Verdict::Done
-            | Verdict::Fail
-            | Verdict::Swallowed
-            | Verdict::Xfail
-            | Verdict::Xpass => Self::Fail,
+            _ => Self::Fail,
         }
     }
 }

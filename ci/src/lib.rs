@@ -35,6 +35,7 @@ pub mod run;
 pub mod scenario;
 pub mod screen;
 pub mod setup;
+pub mod suite;
 mod table;
 pub mod tree;
 pub mod verbs;

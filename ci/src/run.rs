@@ -51,13 +51,17 @@ pub struct Run {
     pub files: Files,
 }
 
-/// What runs share: the checkout, and the guest, which is compiled when the
+/// What runs share: the checkout, and what of the guest is built once, when the
 /// first run needs it.
 #[derive(Debug)]
 pub struct Runner {
     tree: Tree,
-    library: OnceLock<Result<Library, Arc<build::Error>>>,
+    library: Built<Library>,
+    /// The image with an empty initrd.
+    bare: Built<PathBuf>,
 }
+
+type Built<T> = OnceLock<Result<T, Arc<build::Error>>>;
 
 impl Runner {
     /// For runs of this checkout.
@@ -65,14 +69,9 @@ impl Runner {
     pub const fn new(tree: Tree) -> Self {
         Self {
             tree,
-            library: OnceLock::new(),
+            library: Built::new(),
+            bare: Built::new(),
         }
-    }
-
-    /// The checkout.
-    #[must_use]
-    pub const fn tree(&self) -> &Tree {
-        &self.tree
     }
 
     /// Runs a scenario and writes its files; `deny_skips` makes a skip that
@@ -102,8 +101,13 @@ impl Runner {
             let files = create()?;
             fs::write(files.initrd(), &firmware.initrd).map_err(at(files.dir()))?;
             progress.set_message("building the guest");
-            let library = self.library()?;
-            let image = image(library, scenario, &files)?;
+            let library = built(&self.library, || Library::compile(self.tree.root()))?;
+            let image = match spec.delivery {
+                Delivery::Embedded => library
+                    .link(Some(&files.initrd()))
+                    .map_err(|error| Error::Build(error.into()))?,
+                Delivery::Module => built(&self.bare, || library.link(None))?.clone(),
+            };
             progress.set_message(format!("running {} on {kind}", scenario.name));
             let qemu = qemu(scenario, topology, image, &firmware, &files);
             let context = Context {
@@ -154,12 +158,16 @@ impl Runner {
             provenance: provenance::collect(self.tree.root(), kind),
         }
     }
+}
 
-    fn library(&self) -> Result<&Library, Error> {
-        let compile = || Library::compile(self.tree.root()).map_err(Arc::new);
-        let library = self.library.get_or_init(compile).as_ref();
-        library.map_err(|error| Error::Build(Arc::clone(error)))
-    }
+/// What was built before, or is built now.
+fn built<T>(
+    place: &Built<T>,
+    build: impl FnOnce() -> Result<T, build::Error>,
+) -> Result<&T, Error> {
+    let result = place.get_or_init(|| build().map_err(Arc::new));
+    let result = result.as_ref();
+    result.map_err(|error| Error::Build(Arc::clone(error)))
 }
 
 /// The result of a run that did not take place.
@@ -183,15 +191,6 @@ fn boot(qemu: &Qemu, timeout: Duration, files: &Files, context: Context) -> io::
     };
     let logs = files.logs()?;
     Ok(RunResult::new(&judge(&logs.evidence(ending)), context))
-}
-
-fn image(library: &Library, scenario: &Scenario, files: &Files) -> Result<PathBuf, Error> {
-    let embedded = match scenario.firmware.delivery {
-        Delivery::Embedded => Some(files.initrd()),
-        Delivery::Module => None,
-    };
-    let image = library.link(embedded.as_deref());
-    image.map_err(|error| Error::Build(error.into()))
 }
 
 fn qemu(

@@ -116,7 +116,8 @@ pub fn verdict(result: &RunResult) -> String {
     text
 }
 
-fn verdict_style(result: &RunResult) -> Style {
+/// The colour of a verdict: green for what is as declared.
+pub(crate) fn verdict_style(result: &RunResult) -> Style {
     let color = match result.verdict {
         _ if result.as_expected => AnsiColor::Green,
         Verdict::Skip => AnsiColor::Yellow,

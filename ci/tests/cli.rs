@@ -58,6 +58,12 @@ fn a_wrong_command_line_is_usage_and_names_what_is_wrong() {
         ("run --accel kvm", "kvm"),
         ("run nothing-of-this-name", "default"),
         ("run --firmware /nonexistent", "/nonexistent"),
+        ("suite nothing-of-this-name", "default"),
+        ("suite -g nothing-of-this-name", "smoke"),
+        ("suite -j 0", "-j"),
+        ("suite --list --junit x.xml", "--junit"),
+        ("peer hurd", "linux"),
+        ("peer xen nothing-of-this-name", "intel-good"),
         ("replay /nonexistent", "/nonexistent"),
         ("man walk", "walk"),
     ] {
@@ -104,6 +110,49 @@ fn json_is_alone_on_the_standard_output() {
 }
 
 #[test]
+fn a_suite_is_listed_as_a_table_or_as_json() {
+    let text = stdout("suite --list -g smoke intel-16", 0);
+    for word in ["summary", "intel-16", "smoke", "amd-2"] {
+        assert!(text.contains(word), "{word}: {text}");
+    }
+    assert!(!text.contains("never-arrives"), "{text}");
+    let json: Value = serde_json::from_str(&stdout("suite --list intel-16 --json", 0)).unwrap();
+    assert_eq!(json[0]["name"], "intel-16");
+    assert_eq!(json.as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn a_suite_whose_scenarios_cannot_be_run_is_an_error_with_a_row_each() {
+    let folder = tempfile::tempdir().unwrap();
+    let junit = folder.path().join("j.xml");
+    let scenario = folder.path().join("no-firmware.toml");
+    fs::write(
+        &scenario,
+        "summary = \"no firmware\"\n[firmware]\npath = \"/nonexistent\"",
+    )
+    .unwrap();
+    let line = format!(
+        "suite {} --json --junit {}",
+        scenario.display(),
+        junit.display()
+    );
+    let output = muster(&line)
+        .env("MUSTER_NO_SETUP", "1")
+        .assert()
+        .code(4)
+        .get_output()
+        .clone();
+    let json: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(json["verdict"], "ERROR");
+    assert_eq!(json["counts"]["error"], 1);
+    assert_eq!(json["scenarios"][0]["name"], "no-firmware");
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("0 of 1 as expected"), "{said}");
+    let junit = fs::read_to_string(junit).unwrap();
+    assert!(junit.contains("/nonexistent"), "{junit}");
+}
+
+#[test]
 fn a_result_that_is_none_is_refused_with_its_path() {
     let folder = tempfile::tempdir().unwrap();
     log(folder.path(), PASSED);
@@ -119,4 +168,14 @@ fn completions_and_manual_pages_are_generated() {
     }
     assert!(stdout("man", 0).contains(".TH"));
     assert!(stdout("man run", 0).contains("firmware"));
+}
+
+#[test]
+fn the_cases_of_a_peer_are_listed_as_text_and_as_json() {
+    let text = stdout("peer linux --list", 0);
+    assert!(text.contains("\namd-vendor "), "{text}");
+    let entries: Value =
+        serde_json::from_str(&stdout("peer xen amd-good --list --json", 0)).unwrap();
+    assert_eq!(entries[0]["name"], "amd-good");
+    assert_eq!(entries.as_array().unwrap().len(), 1);
 }

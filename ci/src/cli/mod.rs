@@ -2,12 +2,14 @@
 
 mod blob;
 mod peer;
+mod suite;
 
 pub use blob::{BlobVerb, ExplainArgs};
 pub use peer::PeerArgs;
+pub use suite::SuiteArgs;
 
 use std::num::NonZero;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
@@ -85,6 +87,9 @@ pub enum Verb {
                       muster run -- -d guest_errors"
     )]
     Run(Box<RunArgs>),
+    /// Run many scenarios, several at a time, a line each
+    #[command(after_help = suite::HELP)]
+    Suite(SuiteArgs),
     /// Judge a saved run again
     #[command(
         after_help = "Examples:\n  muster replay target/muster/last\n  muster replay console.log"
@@ -203,6 +208,14 @@ pub struct Json {
         default_missing_value = "-"
     )]
     pub file: Option<PathBuf>,
+}
+
+impl Json {
+    /// Whether JSON is all that the standard output gets.
+    #[must_use]
+    pub fn is_alone(&self) -> bool {
+        self.file.as_deref() == Some(Path::new("-"))
+    }
 }
 
 impl RunArgs {

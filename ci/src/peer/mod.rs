@@ -195,12 +195,13 @@ pub fn cases(names: &[String]) -> Result<Vec<Case>, Error> {
 }
 
 /// Boots the peer and Muster with every case's blob, and compares.
-pub fn run(runner: &Runner, request: &Request, progress: &ProgressBar) -> Result<Report, Error> {
+pub fn run(tree: &Tree, request: &Request, progress: &ProgressBar) -> Result<Report, Error> {
     let cases = cases(&request.cases)?;
-    let mut report = match packages::program(runner.tree(), request, progress) {
+    let mut report = match packages::program(tree, request, progress) {
         Ok(program) => {
+            let runner = Runner::new(tree.clone());
             let results = pool::run(&cases, request.nr_jobs, |case| {
-                try_case(runner, request, &program, case, progress)
+                try_case(tree, &runner, request, &program, case, progress)
             });
             let results = results.into_iter().collect::<Result<_, _>>()?;
             Report::new(request, program.name, results)
@@ -217,6 +218,7 @@ pub fn run(runner: &Runner, request: &Request, progress: &ProgressBar) -> Result
 }
 
 fn try_case(
+    tree: &Tree,
     runner: &Runner,
     request: &Request,
     program: &Program,
@@ -224,7 +226,6 @@ fn try_case(
     progress: &ProgressBar,
 ) -> Result<CaseResult, Error> {
     let Request { peer, release, .. } = *request;
-    let tree = runner.tree();
     let blob = match case.blob(&tree.firmware(), progress) {
         Ok(blob) => blob,
         Err(error @ BlobError::Vendor(_)) => {

@@ -13,6 +13,26 @@ use crate::verdict::Verdict;
 /// The version of the layout of the JSON.
 const SCHEMA_VERSION: u32 = 1;
 
+/// A case in a list.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Entry<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// What it shows.
+    pub summary: &'a str,
+}
+
+impl<'a> Entry<'a> {
+    /// What a list has of a case.
+    #[must_use]
+    pub fn new(case: &'a Case) -> Self {
+        Self {
+            name: &case.name,
+            summary: &case.summary,
+        }
+    }
+}
+
 /// All cases of a peer.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {

@@ -6,17 +6,16 @@ use std::fmt::Write;
 use anstyle::AnsiColor;
 use comfy_table::{Cell, Color};
 
-use super::Case;
-use super::report::{CaseResult, Report, Side};
+use super::report::{CaseResult, Entry, Report, Side};
 use crate::table::table;
 use crate::verdict::Verdict;
 
 /// The cases and what each shows.
 #[must_use]
-pub fn list(cases: &[Case]) -> String {
-    let rows = cases
+pub fn list(entries: &[Entry<'_>]) -> String {
+    let rows = entries
         .iter()
-        .map(|case| [&case.name, &case.summary].map(Cell::new).into());
+        .map(|entry| [entry.name, entry.summary].map(Cell::new).into());
     table(&["case", "summary"], &[], rows.collect())
 }
 
@@ -138,7 +137,8 @@ mod tests {
 
     #[test]
     fn the_widest_table_and_the_list_fit_100_columns() {
-        let list = list(&cases(&[]).unwrap());
+        let cases = cases(&[]).unwrap();
+        let list = list(&cases.iter().map(Entry::new).collect::<Vec<_>>());
         for text in [report(&widest()), list] {
             let text = anstream::adapter::strip_str(&text).to_string();
             for line in text.lines() {

@@ -56,23 +56,9 @@ macro_rules! paths {
 }
 
 impl Files {
-    /// Makes a new folder for a run that starts now. Two runs that start at
-    /// once get two folders.
+    /// Makes a new folder for a run that starts now.
     pub fn create(runs: &Path, name: &str, now: Timestamp) -> io::Result<Self> {
-        fs::create_dir_all(runs)?;
-        let name = format!("{name}-{}", now.strftime("%Y%m%dT%H%M%S.%3fZ"));
-        let mut nr_tries = 1;
-        let dir = loop {
-            let dir = match nr_tries {
-                1 => runs.join(&name),
-                _ => runs.join(format!("{name}-{nr_tries}")),
-            };
-            match fs::create_dir(&dir) {
-                Err(error) if error.kind() == ErrorKind::AlreadyExists => nr_tries += 1,
-                made => break made.map(|()| dir)?,
-            }
-        };
-        Ok(Self { dir })
+        folder(runs, name, now).map(|dir| Self { dir })
     }
 
     /// The folder of a run that was made before.
@@ -126,7 +112,7 @@ impl Files {
         json(self.result(), to_string_pretty(result))?;
         json(self.metrics(), to_string_pretty(&metrics(result)))?;
         json(self.trace(), to_string_pretty(&trace(result)))?;
-        let junit = junit(result).to_string().map_err(io::Error::other)?;
+        let junit = junit([result]).to_string().map_err(io::Error::other)?;
         fs::write(self.junit(), junit)
     }
 
@@ -138,6 +124,24 @@ impl Files {
         let fresh = runs.join(format!(".last-{}", name.display()));
         symlink(name, &fresh)?;
         fs::rename(fresh, runs.join("last"))
+    }
+}
+
+/// Makes a new folder `<name>-<time>` among the `runs`. Two that are made at
+/// once are two.
+pub(crate) fn folder(runs: &Path, name: &str, now: Timestamp) -> io::Result<PathBuf> {
+    fs::create_dir_all(runs)?;
+    let name = format!("{name}-{}", now.strftime("%Y%m%dT%H%M%S.%3fZ"));
+    let mut nr_tries = 1;
+    loop {
+        let dir = match nr_tries {
+            1 => runs.join(&name),
+            _ => runs.join(format!("{name}-{nr_tries}")),
+        };
+        match fs::create_dir(&dir) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => nr_tries += 1,
+            made => return made.map(|()| dir),
+        }
     }
 }
 

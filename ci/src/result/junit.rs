@@ -1,4 +1,4 @@
-//! `junit.xml`: the guest's tests for tools that read `JUnit` files.
+//! `junit.xml`: the guests' tests for tools that read `JUnit` files.
 //!
 //! A failing test of a run that ends as declared is no failure to such a
 //! tool: it is shown as passed, and says why. The last case, `verdict`,
@@ -12,9 +12,20 @@ use report::Status;
 
 use super::RunResult;
 
-/// The report of a run.
+/// The report of runs, a suite of tests for each.
 #[must_use]
-pub fn junit(result: &RunResult) -> Report {
+pub fn junit<'a>(results: impl IntoIterator<Item = &'a RunResult>) -> Report {
+    let mut report = Report::new("muster");
+    let mut time = Duration::ZERO;
+    for result in results {
+        time = time.saturating_add(seconds(result));
+        report.add_test_suite(suite(result));
+    }
+    report.set_time(time);
+    report
+}
+
+fn suite(result: &RunResult) -> TestSuite {
     let scenario = &result.context.scenario;
     let mut suite = TestSuite::new(scenario.as_str());
     suite.set_time(seconds(result));
@@ -40,10 +51,7 @@ pub fn junit(result: &RunResult) -> Report {
         suite.add_test_case(case);
     }
     suite.add_test_case(verdict(result, &class));
-    let mut report = Report::new("muster");
-    report.set_time(seconds(result));
-    report.add_test_suite(suite);
-    report
+    suite
 }
 
 fn verdict(result: &RunResult, class: &str) -> TestCase {
@@ -90,7 +98,7 @@ mod tests {
     fn a_failure_that_is_declared_is_none_to_junit() {
         let mut result = swallowed();
         result.as_expected = true;
-        let report = junit(&result);
+        let report = junit([&result]);
         assert_eq!(report.test_suites[0].failures, 0);
         assert_eq!(report.tests, result.tests.len() + 1);
         assert!(report.to_string().unwrap().contains("as declared"));
@@ -101,7 +109,7 @@ mod tests {
         let mut result = swallowed();
         result.as_expected = false;
         result.deviations = vec!["PASS was declared".to_owned()];
-        let report = junit(&result);
+        let report = junit([&result]);
         assert_eq!(report.test_suites[0].failures, 3);
         assert!(report.to_string().unwrap().contains("PASS was declared"));
     }
@@ -110,6 +118,6 @@ mod tests {
     fn a_run_without_tests_still_has_a_case() {
         let mut result = swallowed();
         result.tests.clear();
-        assert_eq!(junit(&result).tests, 1);
+        assert_eq!(junit([&result]).tests, 1);
     }
 }

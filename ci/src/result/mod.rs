@@ -11,6 +11,7 @@ pub mod metrics;
 mod timing;
 pub mod trace;
 
+pub(crate) use files::folder;
 pub use files::{Files, Logs, read_lossy};
 pub use timing::Timing;
 

@@ -7,12 +7,11 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use indicatif::ProgressBar;
 use microcode::{Vendor, initrd};
-use serde::Serialize;
 
-use super::{progress, say, write};
+use super::{answer, progress, say};
 use crate::blob::explain::{Question, explain};
 use crate::blob::{Problems, Sources, diff, list, pack, verify};
-use crate::cli::{BlobVerb, ExplainArgs, Json};
+use crate::cli::{BlobVerb, ExplainArgs};
 use crate::exit::Exit;
 use crate::firmware::{self, Synthetic};
 use crate::tree::Tree;
@@ -23,13 +22,13 @@ pub(super) fn act(verb: &BlobVerb) -> anyhow::Result<Exit> {
     match verb {
         BlobVerb::List { paths, json } => {
             let listing = list::list(&sources(paths)?)?;
-            show(json, &listing.rows, || listing.text())?;
+            answer(json, &listing.rows, || listing.text())?;
             Ok(mention(&listing.problems, Exit::Success))
         }
         BlobVerb::Explain(args) => explain_candidates(args),
         BlobVerb::Verify { paths, json } => {
             let result = verify::verify(&sources(paths)?)?;
-            show(json, &result, || result.text())?;
+            answer(json, &result, || result.text())?;
             Ok(result.exit())
         }
         BlobVerb::Pack {
@@ -61,7 +60,7 @@ pub(super) fn act(verb: &BlobVerb) -> anyhow::Result<Exit> {
         } => {
             let [a, b] = [a, b].map(|path| Sources::new(vec![path.clone()]));
             let result = diff::diff(&a, &b)?;
-            show(json, &result, || result.text())?;
+            answer(json, &result, || result.text())?;
             let exit = if *exit_code && !result.differences.is_empty() {
                 Exit::Fail
             } else {
@@ -83,7 +82,7 @@ fn explain_candidates(args: &ExplainArgs) -> anyhow::Result<Exit> {
         llc_per_core: args.llc_per_core,
     };
     let explanation = explain(&sources(&args.paths)?, &question)?;
-    show(&args.json, &explanation, || explanation.text())?;
+    answer(&args.json, &explanation, || explanation.text())?;
     Ok(mention(&explanation.problems, explanation.exit()))
 }
 
@@ -128,20 +127,6 @@ fn sources(paths: &[PathBuf]) -> anyhow::Result<Sources> {
         eprintln!("muster: {}", Tree::shown(folder));
     }
     Ok(Sources::new(folders))
-}
-
-/// Prints an answer, as JSON alone where that was asked for.
-fn show(json: &Json, value: &impl Serialize, text: impl FnOnce() -> String) -> anyhow::Result<()> {
-    match &json.file {
-        Some(path) if path == Path::new("-") => {
-            say(&serde_json::to_string_pretty(value)?);
-            return Ok(());
-        }
-        Some(path) => write(path, &(serde_json::to_string_pretty(value)? + "\n"))?,
-        None => {}
-    }
-    say(&text());
-    Ok(())
 }
 
 /// Says what could not be read; an error among it is one of the answer.

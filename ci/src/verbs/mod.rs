@@ -2,6 +2,7 @@
 
 mod blob;
 mod peer;
+mod suite;
 
 use std::fs;
 use std::io::{self, IsTerminal, Write};
@@ -13,8 +14,9 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use clap::CommandFactory;
 use indicatif::{ProgressBar, ProgressDrawTarget};
+use serde::Serialize;
 
-use crate::cli::{Cli, Output, RunArgs, Verb};
+use crate::cli::{Cli, Json, Output, RunArgs, Verb};
 use crate::exit::Exit;
 use crate::fuzz::{self, Bound, Fuzzers};
 use crate::replay::{self, replay};
@@ -59,6 +61,7 @@ pub fn act(verb: &Verb) -> anyhow::Result<Exit> {
             fuzz(target.as_deref(), bound, *jobs)
         }
         Verb::Run(args) => run_scenario(args),
+        Verb::Suite(args) => suite::act(args),
         Verb::Replay { log, output } => {
             let result = replay(log)?;
             show(&result, None, output)?;
@@ -151,24 +154,37 @@ fn progress() -> ProgressBar {
 /// standard output can be parsed.
 fn show(result: &RunResult, folder: Option<&Path>, output: &Output) -> anyhow::Result<()> {
     if let Some(path) = &output.junit {
-        let text = junit(result)
+        let text = junit([result])
             .to_string()
             .context("the JUnit report cannot be written")?;
         write(path, &text)?;
     }
-    if let Some(path) = &output.json.file {
-        let text = serde_json::to_string_pretty(result)?;
-        if path == Path::new("-") {
-            say(&text);
-            anstream::eprintln!("{}", screen::verdict(result));
-            return Ok(());
-        }
-        write(path, &(text + "\n"))?;
+    answer(&output.json, result, || screen::result(result))?;
+    if output.json.is_alone() {
+        anstream::eprintln!("{}", screen::verdict(result));
+        return Ok(());
     }
-    say(&screen::result(result));
     if let Some(folder) = folder {
         say(&format!("files: {}", Tree::shown(folder)));
     }
+    Ok(())
+}
+
+/// Prints an answer, as JSON alone where that was asked for.
+fn answer(
+    json: &Json,
+    value: &impl Serialize,
+    text: impl FnOnce() -> String,
+) -> anyhow::Result<()> {
+    if let Some(path) = &json.file {
+        let value = serde_json::to_string_pretty(value)?;
+        if json.is_alone() {
+            say(&value);
+            return Ok(());
+        }
+        write(path, &(value + "\n"))?;
+    }
+    say(&text());
     Ok(())
 }
 
