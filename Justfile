@@ -16,6 +16,10 @@ run *ARGS:
 run-kvm *ARGS:
     @{{ muster }} run --machine kvm-qemu "$@"
 
+# Many scenarios, several at a time: [SCENARIO…] [-g GROUP]… [-j N] [--list]
+suite *ARGS:
+    @{{ muster }} suite "$@"
+
 # Install what is needed, after saying what and why
 setup *ARGS:
     @{{ muster }} setup "$@"

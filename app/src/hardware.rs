@@ -13,6 +13,7 @@ use cpu::tsc::Clock;
 use cpu::{GpFault, Native, Registers};
 use engine::{Access, Config, CoreConfig, Cost, Engine, Fault, Memory, Reply, Unmapped};
 use once_cell::race::OnceBox;
+use rendezvous::Topology;
 
 use crate::verdicts::microcode_vendor;
 use crate::worker::Probe;
@@ -41,15 +42,17 @@ impl Model {
     /// Models the CPUs that were found.
     pub(crate) fn of(
         probes: &[Probe],
+        topology: &Topology,
         clock: Clock,
         arguments: &ModelArguments,
     ) -> Result<&'static Self, String> {
         let first = &probes[0];
         let vendor = microcode_vendor(first.identity.vendor);
         let nr_threads = 1 + probes.iter().map(|p| p.place.thread).max().unwrap_or(0);
-        let nr_cores = 1 + probes.iter().map(|p| p.place.core).max().unwrap_or(0);
+        let nr_cores = topology.nr_cores();
+        let cores = || (0..).map(|cpu| topology.core_of(cpu)).zip(probes);
         let own = |core: u32| {
-            let probe = probes.iter().find(|probe| probe.place.core == core)?;
+            let (_, probe) = cores().find(|(of_probe, _)| *of_probe == core)?;
             Some(CoreConfig {
                 id: core,
                 signature: Some(probe.identity.signature),
@@ -66,9 +69,8 @@ impl Model {
             fault: arguments.faults.clone(),
             ..Config::new(vendor, first.identity.signature, nr_cores * nr_threads)
         };
-        let threads = probes
-            .iter()
-            .map(|probe| probe.place.core * nr_threads + probe.place.thread)
+        let threads = cores()
+            .map(|(core, probe)| core * nr_threads + probe.place.thread)
             .collect();
         Self::start(config, clock, threads)
     }

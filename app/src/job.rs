@@ -70,9 +70,10 @@ fn stages(tests: &mut Tests, arguments: &Arguments) -> Result<(), Stop> {
     let scan_ns = clock.ns(Native.read_tsc().wrapping_sub(started));
 
     let mut probes = worker::start().map_err(error)?;
+    let topology = topology(&probes);
     let model = arguments
         .is_modelled
-        .then(|| Model::of(&probes, clock, &arguments.model))
+        .then(|| Model::of(&probes, &topology, clock, &arguments.model))
         .transpose()
         .map_err(error)?;
     if let Some(model) = model {
@@ -80,7 +81,6 @@ fn stages(tests: &mut Tests, arguments: &Arguments) -> Result<(), Stop> {
             probe.revision = model.engine.revision(model.thread(cpu));
         }
     }
-    let topology = topology(&probes);
     records::header(
         &probes[0],
         &topology,

@@ -6,15 +6,48 @@
 use std::fmt;
 use std::str::FromStr;
 
+use clap::ValueEnum;
+use engine::Config;
 use serde::Deserialize;
 
 /// The only rendezvous protocol so far.
 pub const PROTOCOL: &str = "muster";
 
+/// What takes the guest's microcode write.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Hardware {
+    /// The CPU's own registers.
+    #[default]
+    Msr,
+    /// A model of the CPU within the guest: the load is a modelled one.
+    Engine,
+}
+
+/// What the guest does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Job {
+    /// Load, the main job.
+    #[default]
+    Load,
+    /// Hold the CPUs against the conformance vectors.
+    Conformance,
+    /// Read revisions on all CPUs at once, so many times each, with a load in
+    /// the middle.
+    Reads(u32),
+}
+
 /// What the guest shall do otherwise than by default.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Guest {
+    /// What takes the write.
+    #[serde(default)]
+    pub hardware: Hardware,
+    /// What it does.
+    #[serde(default)]
+    pub job: Job,
     /// Load the same or an older revision too.
     #[serde(default)]
     pub force: bool,
@@ -183,9 +216,10 @@ impl Guest {
     }
 
     /// The command line that QEMU's `-append` is given; `patience_us` is the
-    /// machine's (see [`crate::machine::Machine::patience_us`]).
+    /// machine's (see [`crate::machine::Machine::patience_us`]), and `model` what
+    /// the guest models where it does.
     #[must_use]
-    pub fn command_line(&self, patience_us: u32) -> String {
+    pub fn command_line(&self, patience_us: u32, model: Option<&Config>) -> String {
         let mut kernel = vec!["muster".to_owned()];
         let mut application = vec![format!("protocol={PROTOCOL}")];
         let dead: Vec<_> = self
@@ -205,9 +239,37 @@ impl Guest {
         for (word, us) in [("callin_us", self.callin_us), ("update_us", self.update_us)] {
             application.push(format!("{word}={}", us.unwrap_or(patience_us)));
         }
+        match self.job {
+            Job::Load => {}
+            Job::Conformance => application.push("job=conformance".to_owned()),
+            Job::Reads(nr_times) => application.push(format!("reads={nr_times}")),
+        }
+        if let (Hardware::Engine, Some(model)) = (self.hardware, model) {
+            application.extend(model_words(model));
+        }
         application.extend(self.levers().map(|fault| format!("fault={fault}")));
         format!("{} -- {}", kernel.join(" "), application.join(" "))
     }
+}
+
+/// What the guest is told of the CPUs that it models; the rest it finds out.
+fn model_words(model: &Config) -> Vec<String> {
+    let cost = model.cost;
+    let mut words = vec![
+        "hw=engine".to_owned(),
+        format!("revision={}", model.revision),
+    ];
+    for (word, number) in [
+        ("load_us", cost.load_us),
+        ("load_ns_per_kib", cost.load_ns_per_kib),
+        ("access_ns", cost.access_ns),
+    ] {
+        if number != 0 {
+            words.push(format!("{word}={number}"));
+        }
+    }
+    words.extend(model.fault.iter().map(|fault| format!("hwfault={fault}")));
+    words
 }
 
 #[cfg(test)]
@@ -225,16 +287,40 @@ mod tests {
                 .to_vec(),
             callin_us: Some(5),
             update_us: None,
+            ..Guest::default()
         };
         assert_eq!(
-            guest.command_line(7),
+            guest.command_line(7, None),
             "muster env=HERMIT_DEAD_APS=3,1 -- protocol=muster force callin_us=5 update_us=7 \
              fault=never-arrives:2"
         );
         assert_eq!(
-            Guest::default().command_line(7),
+            Guest::default().command_line(7, None),
             "muster -- protocol=muster callin_us=7 update_us=7"
         );
+    }
+
+    #[test]
+    fn the_model_is_described_only_to_a_guest_that_has_one() {
+        let mut model = Config::new(microcode::Vendor::Intel, 1, 2);
+        model.revision = 9;
+        model.cost.load_us = 70;
+        model.fault.push("slow,cpu=1,us=5".parse().unwrap());
+        let words = |hardware, job| {
+            let guest = Guest {
+                hardware,
+                job,
+                ..Guest::default()
+            };
+            guest.command_line(7, Some(&model))
+        };
+        assert!(!words(Hardware::Msr, Job::Load).contains("load_us"));
+        assert!(
+            words(Hardware::Engine, Job::Load)
+                .ends_with("update_us=7 hw=engine revision=9 load_us=70 hwfault=slow,cpu=1,us=5")
+        );
+        assert!(words(Hardware::Msr, Job::Reads(5)).ends_with("reads=5"));
+        assert!(words(Hardware::Msr, Job::Conformance).ends_with("job=conformance"));
     }
 
     #[test]

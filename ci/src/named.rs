@@ -50,14 +50,45 @@ impl<T: Name> fmt::Display for Named<T> {
 
 impl<'de, T: Name> Deserialize<'de> for Named<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        member(&String::deserialize(deserializer)?)
+    }
+}
+
+/// The member of that name.
+fn member<T: Name, E: Error>(text: &str) -> Result<Named<T>, E> {
+    let known = T::ALL.iter().find(|member| member.name() == text);
+    known.map(|&member| Named(member)).ok_or_else(|| {
+        let names: Vec<_> = T::ALL.iter().map(|member| member.name()).collect();
+        E::custom(format!(
+            "there is no {text:?}; there are: {}",
+            names.join(", ")
+        ))
+    })
+}
+
+/// One of several members of a closed list: `updated|followed`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AnyOf<T>(pub Vec<Named<T>>);
+
+impl<T: Name + PartialEq> AnyOf<T> {
+    /// Whether it is one of them.
+    #[must_use]
+    pub fn has(&self, member: T) -> bool {
+        self.0.iter().any(|named| named.0 == member)
+    }
+}
+
+impl<T: Name> fmt::Display for AnyOf<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.0.iter().map(|named| named.0.name()).collect();
+        f.pad(&names.join("|"))
+    }
+}
+
+impl<'de, T: Name> Deserialize<'de> for AnyOf<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let known = T::ALL.iter().find(|member| member.name() == text);
-        known.map(|&member| Self(member)).ok_or_else(|| {
-            let names: Vec<_> = T::ALL.iter().map(|member| member.name()).collect();
-            D::Error::custom(format!(
-                "there is no {text:?}; there are: {}",
-                names.join(", ")
-            ))
-        })
+        let members = text.split('|').map(member);
+        members.collect::<Result<_, _>>().map(Self)
     }
 }

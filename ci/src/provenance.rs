@@ -4,23 +4,23 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use crate::machine::{Machine, qemu};
+use crate::machine::Machine;
 use crate::result::Provenance;
 
 /// KVM modules by what backs /dev/kvm; the most telling first.
 const KVM_MODULES: [&str; 4] = ["kvm_pvm", "kvm_intel", "kvm_amd", "kvm"];
 
-/// The provenance of a run on `machine`; the image's part is known once it is
-/// built.
+/// The provenance of a run on `machine`; what concerns the image and QEMU is
+/// known once they are built and found.
 pub(crate) fn collect(root: &Path, machine: Machine) -> Provenance {
     Provenance {
         commit: commit(root),
         kernel: None,
         toolchain: None,
-        qemu: qemu::version(),
+        qemu: None,
         host_cpu: cpuinfo("model name"),
         kvm: match machine {
-            Machine::Tcg => None,
+            Machine::Model | Machine::Tcg => None,
             Machine::KvmQemu => kvm_module(),
         },
     }

@@ -12,8 +12,9 @@ use jiff::Timestamp;
 use crate::build::{self, Library};
 use crate::firmware::{self, Delivery, Firmware};
 use crate::judge::{Ending, Judgement, Stream, judge};
-use crate::machine::Topology;
-use crate::machine::qemu::Qemu;
+use crate::machine::emulator::Emulator;
+use crate::machine::qemu::{Plugin, Qemu};
+use crate::machine::{Machine, Topology};
 use crate::provenance;
 use crate::result::{Context, Files, Provenance, RunResult};
 use crate::scenario::{self, Scenario, deny_skip};
@@ -32,6 +33,9 @@ pub enum Error {
     /// The guest could not be built.
     #[error(transparent)]
     Build(Arc<build::Error>),
+    /// No QEMU for CPUs that take updates.
+    #[error("{0}")]
+    Emulator(String),
     /// A file of the run could not be written or read, or QEMU not started.
     #[error("{}: {error}", path.display())]
     Io {
@@ -59,6 +63,8 @@ pub struct Runner {
     library: Built<Library>,
     /// The image with an empty initrd.
     bare: Built<PathBuf>,
+    /// The QEMU that takes the plugin, or why there is none.
+    model: OnceLock<Result<Emulator, String>>,
 }
 
 type Built<T> = OnceLock<Result<T, Arc<build::Error>>>;
@@ -71,6 +77,7 @@ impl Runner {
             tree,
             library: Built::new(),
             bare: Built::new(),
+            model: OnceLock::new(),
         }
     }
 
@@ -109,12 +116,17 @@ impl Runner {
                 Delivery::Module => built(&self.bare, || library.link(None))?.clone(),
             };
             progress.set_message(format!("running {} on {kind}", scenario.name));
-            let qemu = qemu(scenario, topology, image, &firmware, &files);
+            let (emulator, plugin) = self.emulator(kind, progress)?;
+            let version = emulator.version();
+            let qemu = qemu(
+                scenario, topology, image, &firmware, &files, emulator, plugin,
+            );
             let context = Context {
                 firmware: Some(firmware.record),
                 provenance: Provenance {
                     kernel: Some(library.kernel.clone()),
                     toolchain: Some(library.toolchain.clone()),
+                    qemu: version,
                     ..context.provenance
                 },
                 ..context
@@ -142,6 +154,27 @@ impl Runner {
         let mut result = unjudged(Verdict::Error, error.to_string(), context);
         result.deviations = vec!["it could not be run".to_owned()];
         result
+    }
+
+    /// The QEMU of a machine, and the plugin that it loads.
+    pub fn emulator(
+        &self,
+        kind: Machine,
+        progress: &ProgressBar,
+    ) -> Result<(Emulator, Option<PathBuf>), Error> {
+        if !kind.takes_updates() {
+            return Ok((Emulator::system(), None));
+        }
+        let model = self.model.get_or_init(|| {
+            build::plugin(&self.tree).map_err(|error| error.to_string())?;
+            let plugin = self.tree.plugin();
+            Emulator::with_plugin(&plugin, &self.tree.qemu(), progress)
+                .map_err(|missing| missing.to_string())
+        });
+        match model {
+            Ok(emulator) => Ok((emulator.clone(), Some(self.tree.plugin()))),
+            Err(why) => Err(Error::Emulator(why.clone())),
+        }
     }
 
     fn context(&self, scenario: &Scenario, started: Timestamp) -> Context {
@@ -176,6 +209,7 @@ fn unjudged(verdict: Verdict, reason: String, context: Context) -> RunResult {
         verdict,
         reason,
         stream: Stream::default(),
+        machine: Stream::default(),
     };
     RunResult::new(&judgement, context)
 }
@@ -199,16 +233,26 @@ fn qemu(
     image: PathBuf,
     firmware: &Firmware,
     files: &Files,
+    emulator: Emulator,
+    plugin: Option<PathBuf>,
 ) -> Qemu {
     let machine = &scenario.machine;
     let patience_us = machine.kind.patience_us(topology.nr_cpus());
+    let model = firmware
+        .kind(&machine.cpu, machine.revision, machine.model.sealed)
+        .map(|kind| machine.model.config(&kind, topology));
     Qemu {
+        emulator,
         machine: machine.kind,
         accel: machine.accel().to_owned(),
         cpu: machine.cpu.clone(),
         revision: machine
             .revision
             .or_else(|| firmware.lowest_start(&machine.cpu)),
+        model: plugin
+            .zip(model.clone())
+            .map(|(library, config)| Plugin { library, config }),
+        is_bare: false,
         topology,
         image,
         module: match scenario.firmware.delivery {
@@ -216,7 +260,7 @@ fn qemu(
             Delivery::Module => Some(files.initrd()),
         },
         nr_initrd_bytes: firmware.initrd.len() as u64,
-        command_line: scenario.guest.command_line(patience_us),
+        command_line: scenario.guest.command_line(patience_us, model.as_ref()),
         extra: machine.qemu_args.clone(),
     }
 }

@@ -78,6 +78,18 @@ impl Tree {
         self.root.join("target/debian").join(release)
     }
 
+    /// The QEMU plugin, once it is built.
+    #[must_use]
+    pub fn plugin(&self) -> PathBuf {
+        self.root.join("target/release/libcpu_model.so")
+    }
+
+    /// The fetched QEMU.
+    #[must_use]
+    pub fn qemu(&self) -> PathBuf {
+        self.root.join("target/qemu")
+    }
+
     /// A path as it is short to read: relative to the current folder where
     /// that is the root or above it.
     #[must_use]

@@ -32,7 +32,7 @@ fn main() -> ExitCode {
 }
 
 fn trial(suite: &Suite, scenario: &Scenario) -> Result<(), Failed> {
-    setup::require(setup::Purpose::Runs)?;
+    setup::require(setup::Purpose::ModelRuns)?;
     let ended = suite.run_one(scenario, &ProgressBar::hidden());
     if ended.result.as_expected {
         return Ok(());

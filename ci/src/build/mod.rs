@@ -13,10 +13,12 @@
 pub(crate) mod command;
 mod image;
 mod kernel;
+mod plugin;
 pub mod toolchain;
 mod workspace;
 
 pub use image::{Library, lint};
+pub use plugin::plugin;
 
 use std::io;
 use std::path::PathBuf;

@@ -14,9 +14,10 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
-use crate::guest::{Fault, PROTOCOL};
+use crate::guest::{Fault, Hardware, PROTOCOL};
+use crate::machine::model::FaultPlan;
 use crate::machine::{Cpu, Machine};
-use crate::scenario::Overrides;
+use crate::scenario::{self, Overrides};
 
 /// Loads CPU microcode on all cores of a virtual machine in lock-step and
 /// says what each core did.
@@ -78,7 +79,7 @@ pub enum Verb {
     /// Build the guest, boot it, load, judge, and print the table of CPUs
     #[command(
         after_help = "A flag replaces the scenario's field. A flag that changes what is under test \
-                      (--cpu, --firmware, --force, --fault) also voids what the scenario expects: \
+                      (--cpu, --firmware, --force, --fault, --faults) also voids what the scenario expects: \
                       then PASS is as expected, and SWALLOWED on machines that ignore the \
                       write.\n\nExamples:\n  muster run\n  muster run --cpus 8 --threads 2\n  \
                       muster run --cpu 0x000506e3 --firmware /lib/firmware/intel-ucode\n  \
@@ -134,7 +135,7 @@ pub enum Verb {
 #[derive(Debug, Args)]
 pub struct RunArgs {
     /// A scenario of images/scenarios by its name, or a .toml file
-    #[arg(default_value = crate::scenario::DEFAULT)]
+    #[arg(default_value = scenario::DEFAULT)]
     pub scenario: String,
     /// What stands behind the guest's CPUs
     #[arg(long)]
@@ -167,6 +168,12 @@ pub struct RunArgs {
     /// dead:CPU, panic, exception, hang (repeatable)
     #[arg(long = "fault", value_name = "KIND[:CPU]")]
     faults: Vec<Fault>,
+    /// What takes the write: the CPU's registers, or a model within the guest
+    #[arg(long)]
+    hardware: Option<Hardware>,
+    /// A fault plan: what goes wrong in CPUs that take updates
+    #[arg(long = "faults", value_name = "FILE")]
+    pub plan: Option<PathBuf>,
     /// How long the guest may take
     #[arg(long, value_name = "SECONDS")]
     timeout: Option<u32>,
@@ -220,9 +227,9 @@ impl Json {
 
 impl RunArgs {
     /// What replaces the scenario's fields.
-    #[must_use]
-    pub fn overrides(&self) -> Overrides {
-        Overrides {
+    pub fn overrides(&self) -> Result<Overrides, scenario::Error> {
+        let plan = self.plan.as_deref().map(FaultPlan::read).transpose()?;
+        Ok(Overrides {
             machine: self.machine,
             cpus: self.cpus,
             threads: self.threads,
@@ -231,10 +238,12 @@ impl RunArgs {
             accel: self.accel.clone(),
             firmware: self.firmware.clone(),
             force: self.force,
+            hardware: self.hardware,
             faults: self.faults.clone(),
+            plan,
             timeout_s: self.timeout,
             qemu_args: self.qemu_args.clone(),
-        }
+        })
     }
 }
 
@@ -299,7 +308,7 @@ mod tests {
     fn run_without_a_scenario_is_the_default_one() {
         let args = run_args("muster run -- -d int");
         assert_eq!(args.scenario, "default");
-        assert_eq!(args.overrides().qemu_args, ["-d", "int"]);
+        assert_eq!(args.overrides().unwrap().qemu_args, ["-d", "int"]);
     }
 
     #[test]

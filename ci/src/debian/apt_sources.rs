@@ -31,6 +31,8 @@ pub(super) struct Part<'a> {
     pub(super) release: &'a str,
     /// The component.
     pub(super) component: &'a str,
+    /// Whether the release's backports are wanted too.
+    pub(super) backports: bool,
 }
 
 /// A deb822 file with that part of every Debian archive that `lists` (one-line
@@ -45,6 +47,13 @@ pub(super) fn narrowed(lists: &[String], sources: &[String], part: Part<'_>) -> 
     {
         let suites = source.suites.iter();
         source.suites = suites.filter_map(|suite| part.suite(suite)).collect();
+        let has_main_suite = source
+            .suites
+            .iter()
+            .any(|suite| !suite.contains(['-', '/']));
+        if part.backports && has_main_suite {
+            source.suites.push(format!("{}-backports", part.release));
+        }
         if !source.suites.is_empty() {
             source.write(part.component, &mut text);
         }
@@ -181,6 +190,7 @@ mod tests {
         own: "bookworm",
         release: "bookworm",
         component: "non-free-firmware",
+        backports: false,
     };
 
     fn from_list(text: &str) -> Option<String> {
@@ -235,6 +245,20 @@ mod tests {
         let stanza = "Types: deb\nURIs: http://m\nSuites: bookworm\nComponents: main\n";
         assert!(from_deb822(stanza).is_some());
         assert_eq!(from_deb822(&format!("{stanza}Enabled: no\n")), None);
+    }
+
+    #[test]
+    fn backports_come_from_the_mirror_of_the_release_alone() {
+        let part = Part {
+            release: "trixie",
+            component: "main",
+            backports: true,
+            ..PART
+        };
+        let text = "deb http://m/debian bookworm main\ndeb http://s bookworm-security main";
+        let found = narrowed(&[text.to_owned()], &[], part).unwrap();
+        assert!(found.contains("URIs: http://m/debian\nSuites: trixie trixie-backports\n"));
+        assert!(found.contains("URIs: http://s\nSuites: trixie-security\n"));
     }
 
     #[test]

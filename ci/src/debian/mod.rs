@@ -28,6 +28,8 @@ pub struct Archive<'a> {
     pub release: Option<&'a str>,
     /// The component.
     pub component: &'a str,
+    /// Whether the release's backports count, and come first.
+    pub backports: bool,
 }
 
 /// Which package.
@@ -37,6 +39,8 @@ pub enum Wanted<'a> {
     Package(&'a str),
     /// The one that it depends on: its name is new with each version.
     DependencyOf(&'a str),
+    /// That one and all that it needs, down to the C library, in one tree.
+    Closure(&'a str),
 }
 
 /// A package that lies unpacked.
@@ -82,7 +86,7 @@ pub enum DebianError {
 impl<'a> Wanted<'a> {
     const fn name(self) -> &'a str {
         match self {
-            Self::Package(name) | Self::DependencyOf(name) => name,
+            Self::Package(name) | Self::DependencyOf(name) | Self::Closure(name) => name,
         }
     }
 }
@@ -116,15 +120,18 @@ impl Archive<'_> {
                 apt.set_up(self)?;
                 is_set_up = true;
             }
-            packages.push(apt.unpack(cache, wanted)?);
+            packages.push(apt.unpack(self, wanted)?);
         }
         Ok(packages)
     }
 
     /// The newest unpacked package; versions of one package sort well enough
     /// by their text.
-    fn cached(self, wanted: Wanted<'_>) -> Result<Option<Package>, DebianError> {
+    pub fn cached(self, wanted: Wanted<'_>) -> Result<Option<Package>, DebianError> {
         let cache = self.cache;
+        if !cache.exists() {
+            return Ok(None);
+        }
         let prefix = format!("{}_", wanted.name());
         let names = fs::read_dir(cache)
             .and_then(|entries| {
@@ -173,6 +180,7 @@ impl Apt {
             own: &own,
             release: archive.release.unwrap_or(&own),
             component: archive.component,
+            backports: archive.backports,
         };
         let lists = read_all(&[Path::new(APT).join("sources.list")])?
             .into_iter()
@@ -214,7 +222,7 @@ impl Apt {
 
     /// Fetches a package and unpacks it; it appears in the cache whole or not
     /// at all.
-    fn unpack(&self, cache: &Path, wanted: Wanted<'_>) -> Result<Package, DebianError> {
+    fn unpack(&self, archive: Archive<'_>, wanted: Wanted<'_>) -> Result<Package, DebianError> {
         let name = wanted.name();
         let downloads = self.dir.join("downloads").join(name);
         if downloads.exists() {
@@ -223,25 +231,68 @@ impl Apt {
         let tree = downloads.join("tree");
         fs::create_dir_all(&tree).map_err(at(&tree))?;
         let package = match wanted {
-            Wanted::Package(name) => name.to_owned(),
+            Wanted::Package(name) | Wanted::Closure(name) => name.to_owned(),
             Wanted::DependencyOf(name) => self.dependency(name)?,
         };
-        self.run("apt-get", &["download", &package], &downloads)?;
-        let deb = fs::read_dir(&downloads)
-            .map_err(at(&downloads))?
-            .filter_map(Result::ok)
-            .map(|entry| entry.path())
-            .find(|path| path.extension().is_some_and(|extension| extension == "deb"))
-            .ok_or_else(|| DebianError::Unexpected(package, "file".to_owned()))?;
-        let deb = deb.display().to_string();
-        let version = run("dpkg-deb", &["--field", &deb, "Version"], &downloads)?;
-        let tree_text = tree.display().to_string();
-        run("dpkg-deb", &["--extract", &deb, &tree_text], &downloads)?;
-        let name = format!("{name}_{}", version.trim());
-        let target = cache.join(&name);
+        match wanted {
+            Wanted::Package(_) | Wanted::DependencyOf(_) => {
+                self.run("apt-get", &["download", &package], &downloads)?;
+            }
+            Wanted::Closure(_) => self.download_closure(archive, &package, &downloads)?,
+        }
+        let prefix = format!("{package}_");
+        let mut version = None;
+        for deb in debs(&downloads)? {
+            let path = deb.display().to_string();
+            let is_itself = deb
+                .file_name()
+                .is_some_and(|name| name.to_string_lossy().starts_with(&prefix));
+            if is_itself {
+                version = Some(run("dpkg-deb", &["--field", &path, "Version"], &downloads)?);
+            }
+            let tree = tree.display().to_string();
+            run("dpkg-deb", &["--extract", &path, &tree], &downloads)?;
+        }
+        let version = version.ok_or_else(|| DebianError::Unexpected(package, "file".to_owned()))?;
+        // Without its epoch: a colon ends a folder in a list of folders.
+        let version = version.trim().rsplit(':').next().unwrap_or_default();
+        let name = format!("{name}_{version}");
+        let target = archive.cache.join(&name);
         fs::rename(&tree, &target).map_err(at(&target))?;
         fs::remove_dir_all(&downloads).map_err(at(&downloads))?;
-        Ok(Package::at(cache, name))
+        Ok(Package::at(archive.cache, name))
+    }
+
+    /// Downloads a package and all that it needs: what apt would install on a
+    /// machine that has nothing.
+    fn download_closure(
+        &self,
+        archive: Archive<'_>,
+        package: &str,
+        downloads: &Path,
+    ) -> Result<(), DebianError> {
+        let partial = downloads.join("partial");
+        fs::create_dir_all(&partial).map_err(at(&partial))?;
+        let own = codename().ok_or(DebianError::NotDebian)?;
+        let release = archive.release.unwrap_or(&own);
+        let archives = format!("Dir::Cache::Archives={}", downloads.display());
+        let suite = if archive.backports {
+            format!("{release}-backports")
+        } else {
+            release.to_owned()
+        };
+        let arguments = [
+            "install",
+            "--yes",
+            "--no-install-recommends",
+            "--download-only",
+            "--target-release",
+            &suite,
+            "--option",
+            &archives,
+            package,
+        ];
+        self.run("apt-get", &arguments, downloads).map(drop)
     }
 
     /// The first package that this one depends on.
@@ -266,6 +317,16 @@ impl Apt {
         let path = self.dir.join(name);
         fs::write(&path, text).map_err(at(&path))
     }
+}
+
+/// The packages' files in a folder.
+fn debs(folder: &Path) -> Result<Vec<PathBuf>, DebianError> {
+    let entries = fs::read_dir(folder).map_err(at(folder))?;
+    Ok(entries
+        .filter_map(Result::ok)
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "deb"))
+        .collect())
 }
 
 /// The release's name, `bookworm`.
@@ -348,6 +409,7 @@ mod tests {
             cache: cache.path(),
             release: None,
             component: "main",
+            backports: false,
         };
         let wanted = [Wanted::Package("intel-microcode")];
         let packages = archive.fetch(&wanted, &ProgressBar::hidden()).unwrap();

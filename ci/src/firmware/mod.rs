@@ -11,6 +11,7 @@
 //! are: then the guest says why nothing applies, which no host-side guess
 //! could do as well.
 
+mod known;
 mod select;
 mod spec;
 mod synthetic;
@@ -24,8 +25,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use indicatif::ProgressBar;
-use microcode::profile::MinimumRule;
-use microcode::{CpuKind, Policy, Reason, Vendor};
+use microcode::Vendor;
 use serde::{Deserialize, Serialize};
 
 use crate::debian::{Archive, DebianError, Wanted};
@@ -56,6 +56,8 @@ pub struct Firmware {
     /// What the guest is given: an initrd, a raw file, or anything else that
     /// a scenario wants it to see.
     pub initrd: Vec<u8>,
+    /// The same before a scenario damaged it.
+    pub genuine: Vec<u8>,
     /// What it is.
     pub record: Record,
 }
@@ -108,6 +110,13 @@ pub fn resolve(
     } else {
         vendors(cpu, cache, progress)?
     };
+    if let Some(byte) = spec.flip_byte {
+        let last = firmware.initrd.len().saturating_sub(1);
+        let flipped = firmware.initrd.get_mut(byte);
+        *flipped.ok_or(SpecError::FlipByte { byte, last })? ^= 1;
+        let file = &firmware.record.file;
+        firmware.record.file = format!("{file}, byte {byte} flipped");
+    }
     if let Some(nr_bytes) = spec.truncate_bytes {
         firmware.initrd.truncate(nr_bytes);
         let file = &firmware.record.file;
@@ -135,6 +144,7 @@ fn given(path: &Path, cpu: &Cpu) -> Result<Firmware, Error> {
             file: name.display().to_string(),
             sha256: sha256(&initrd),
         },
+        genuine: initrd.clone(),
         initrd,
     })
 }
@@ -188,6 +198,7 @@ fn packages(
         cache,
         release: None,
         component: "non-free-firmware",
+        backports: false,
     };
     let wanted: Vec<_> = vendors
         .iter()
@@ -252,23 +263,6 @@ const fn folder_name(vendor: Vendor) -> &'static str {
 }
 
 impl Firmware {
-    /// The revision from which the newest update for the CPU may be loaded on
-    /// a running machine. A virtual CPU has no past, so one that is to be
-    /// updated begins there.
-    #[must_use]
-    pub fn lowest_start(&self, cpu: &Cpu) -> Option<u32> {
-        let (vendor, signature) = cpu.target()?;
-        let kind = CpuKind::new(vendor, signature);
-        let scan = microcode::scan(&self.initrd);
-        let policy = Policy {
-            minimum: Some(MinimumRule::Ignored),
-            ..Policy::default()
-        };
-        let reasons = microcode::judge(&scan, &kind, &policy);
-        let chosen = reasons.iter().position(|r| *r == Reason::Chosen)?;
-        scan.candidates[chosen].update.minimum_revision()
-    }
-
     fn made(what: &str, initrd: Vec<u8>) -> Self {
         Self {
             record: Record {
@@ -276,13 +270,16 @@ impl Firmware {
                 file: format!("{} bytes", initrd.len()),
                 sha256: sha256(&initrd),
             },
+            genuine: initrd.clone(),
             initrd,
         }
     }
 
     fn packed(source: String, selection: &Selection) -> Self {
+        let initrd = selection.pack();
         Self {
-            initrd: selection.pack(),
+            genuine: initrd.clone(),
+            initrd,
             record: Record {
                 source,
                 file: selection.describe(),
@@ -294,6 +291,8 @@ impl Firmware {
 
 #[cfg(test)]
 mod tests {
+    use microcode::{CpuKind, Policy, Reason};
+
     use super::*;
 
     fn resolve_offline(spec: &Spec) -> Result<Firmware, Error> {
@@ -350,17 +349,6 @@ mod tests {
     }
 
     #[test]
-    fn a_virtual_cpu_begins_where_its_update_may_be_loaded() {
-        let update = |minimum| {
-            let update = microcode::synth::intel(0x0005_0654, 1, 9).minimum_revision(minimum);
-            let firmware = Firmware::made("a test", update.build());
-            firmware.lowest_start(&Cpu::default())
-        };
-        assert_eq!(update(0), None);
-        assert_eq!(update(5), Some(5));
-    }
-
-    #[test]
     fn a_cut_says_how_much_is_left() {
         let spec = Spec {
             bytes: Some(vec![7; 100]),
@@ -370,5 +358,19 @@ mod tests {
         let firmware = resolve_offline(&spec).unwrap();
         assert_eq!(firmware.initrd, [7; 10]);
         assert!(firmware.record.file.ends_with("cut to 10 bytes"));
+        assert_eq!(firmware.genuine.len(), 100);
+    }
+
+    #[test]
+    fn a_flipped_byte_is_one_and_has_to_be_there() {
+        let spec = |byte| Spec {
+            bytes: Some(vec![7; 100]),
+            flip_byte: Some(byte),
+            ..Spec::default()
+        };
+        let firmware = resolve_offline(&spec(99)).unwrap();
+        assert_eq!((firmware.initrd[98], firmware.initrd[99]), (7, 6));
+        let error = resolve_offline(&spec(100)).unwrap_err().to_string();
+        assert!(error.contains("0 to 99"), "{error}");
     }
 }

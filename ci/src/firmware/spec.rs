@@ -18,6 +18,8 @@ pub struct Spec {
     pub synthetic: Vec<Synthetic>,
     /// The bytes themselves; `[]` is an empty initrd.
     pub bytes: Option<Vec<u8>>,
+    /// Flips the lowest bit of this byte of the initrd.
+    pub flip_byte: Option<usize>,
     /// Cuts the initrd to so many bytes.
     pub truncate_bytes: Option<usize>,
     /// How the guest gets it.
@@ -42,6 +44,14 @@ pub enum SpecError {
     /// More than one source.
     #[error("firmware: give only one of path, synthetic and bytes")]
     Several,
+    /// A byte to flip that is not there.
+    #[error("firmware.flip_byte = {byte}: the microcode has bytes 0 to {last}")]
+    FlipByte {
+        /// Which.
+        byte: usize,
+        /// The last that there is.
+        last: usize,
+    },
     /// A synthetic update.
     #[error("firmware.synthetic: {0}")]
     Synthetic(#[from] SyntheticError),

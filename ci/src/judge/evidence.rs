@@ -58,8 +58,10 @@ pub struct Evidence<'a> {
     /// The serial port: kernel messages; the stream only while no console
     /// was up.
     pub serial: &'a str,
-    /// What the machine itself said (QEMU's standard error).
+    /// What stood behind the CPUs: writes of the load register, misuses.
     pub machine_log: &'a str,
+    /// What QEMU itself said.
+    pub qemu_log: &'a str,
     /// How it ended.
     pub ending: Ending,
 }
@@ -101,7 +103,7 @@ impl<'a> Evidence<'a> {
     /// What QEMU complained of: its last line that is no warning.
     #[must_use]
     pub fn complaint(&self) -> Option<&'a str> {
-        self.machine_log
+        self.qemu_log
             .lines()
             .map(str::trim)
             .rfind(|l| !l.is_empty() && !l.contains("warning:"))
@@ -117,6 +119,7 @@ mod tests {
             console: "",
             serial,
             machine_log: "",
+            qemu_log: "",
             ending: Ending::Unknown,
         }
     }
@@ -141,7 +144,7 @@ mod tests {
     #[test]
     fn a_warning_is_no_complaint() {
         let evidence = Evidence {
-            machine_log: "qemu: unknown CPU\nqemu: warning: feature\n",
+            qemu_log: "qemu: unknown CPU\nqemu: warning: feature\n",
             ..serial("")
         };
         assert_eq!(evidence.complaint(), Some("qemu: unknown CPU"));

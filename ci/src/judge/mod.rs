@@ -5,6 +5,7 @@
 //! console.log ─┐
 //! serial.log  ─┼─▶ Evidence ─▶ Stream ─▶ charges ─▶ the worst one decides
 //! machine.log ─┤
+//! qemu.log    ─┤
 //! exit status ─┘
 //! ```
 //!
@@ -19,13 +20,14 @@
 //! can produce any status.
 
 mod evidence;
+mod machine;
 mod stream;
 mod swallowed;
 
 pub use evidence::{Ending, Evidence};
 pub use stream::Stream;
 
-use report::{SCHEMA, Status, Totals};
+use report::{Role, SCHEMA, Status, Totals};
 
 use crate::verdict::Verdict;
 
@@ -44,23 +46,30 @@ pub struct Judgement<'a> {
     pub reason: String,
     /// The guest's report.
     pub stream: Stream<'a>,
+    /// The machine's own log, empty where there is none.
+    pub machine: Stream<'a>,
 }
 
 /// Judges a run.
 #[must_use]
 pub fn judge<'a>(evidence: &Evidence<'a>) -> Judgement<'a> {
     let stream = Stream::read(evidence.stream_text());
+    let machine = Stream::read(evidence.machine_log);
     let mut charges = Charges::default();
     ending(evidence, &stream, &mut charges);
     structure(&stream, &mut charges);
     absents(&stream, &mut charges);
-    tests(&stream, &mut charges);
+    tests(&stream, &machine, &mut charges);
     cpus(&stream, &mut charges);
+    if stream.is_complete() {
+        machine::compare(&stream, &machine, &mut charges);
+    }
     let (verdict, reason) = charges.worst.unwrap_or_else(|| conclusion(&stream));
     Judgement {
         verdict,
         reason,
         stream,
+        machine,
     }
 }
 
@@ -141,6 +150,7 @@ fn gap(stream: &Stream<'_>) -> String {
         (_, Some(plan), Some(missing)) => {
             let name = usize::try_from(missing - 1)
                 .ok()
+                .filter(|_| stream.job().is_none())
                 .and_then(|index| report::TESTS.get(index))
                 .map(|name| format!(" ({name})"))
                 .unwrap_or_default();
@@ -190,7 +200,7 @@ fn structure(stream: &Stream<'_>, charges: &mut Charges) {
         let reason = "the report's totals are not those of its tests: lines were lost";
         charges.bring(Verdict::Error, reason);
     }
-    if stream.test(DECISIVE_TEST).is_none() {
+    if stream.job().is_none() && stream.test(DECISIVE_TEST).is_none() {
         let reason = format!("the report has no test named {DECISIVE_TEST}");
         charges.bring(Verdict::Error, reason);
     }
@@ -210,8 +220,9 @@ fn absents(stream: &Stream<'_>, charges: &mut Charges) {
 }
 
 /// What the guest's tests say.
-fn tests(stream: &Stream<'_>, charges: &mut Charges) {
-    let swallowed = swallowed::explain(stream);
+fn tests(stream: &Stream<'_>, machine: &Stream<'_>, charges: &mut Charges) {
+    // A machine with a log of its own ignores nothing.
+    let swallowed = swallowed::explain(stream).filter(|_| machine.machine.is_none());
     for test in &stream.tests {
         let because = |word| match test.reason {
             "" => format!("{} {word}", test.name),
@@ -245,6 +256,20 @@ fn cpus(stream: &Stream<'_>, charges: &mut Charges) {
         );
         charges.bring(Verdict::Fail, reason);
     }
+    for leader in stream.cpus.iter().filter(|cpu| cpu.role == Role::Leader) {
+        let of_core = |cpu: &&report::record::Cpu| {
+            (cpu.package, cpu.core) == (leader.package, leader.core)
+                && cpu.role == Role::Leader
+                && cpu.id < leader.id
+        };
+        if let Some(other) = stream.cpus.iter().find(of_core) {
+            let reason = format!(
+                "CPUs {} and {} both lead core {} of package {}",
+                other.id, leader.id, leader.core, leader.package
+            );
+            charges.bring(Verdict::Fail, reason);
+        }
+    }
     let passed = |name| {
         stream
             .test(name)
@@ -275,6 +300,10 @@ fn cpus(stream: &Stream<'_>, charges: &mut Charges) {
 
 /// The verdict of a run without a charge.
 fn conclusion(stream: &Stream<'_>) -> (Verdict, String) {
+    if let Some(job) = stream.job() {
+        let tests = counted(stream.tests.len() as u64, "test");
+        return (Verdict::Pass, format!("{job}: {tests} passed"));
+    }
     let targets = || stream.cpus.iter().filter_map(|cpu| cpu.target);
     match stream.test(DECISIVE_TEST) {
         Some(test) if test.status == Status::Skip => (Verdict::Skip, test.reason.to_owned()),

@@ -84,6 +84,12 @@ impl<'a> Stream<'a> {
         stream
     }
 
+    /// What was done, if not a load.
+    #[must_use]
+    pub fn job(&self) -> Option<&'a str> {
+        self.header?.job
+    }
+
     /// The test of that name.
     #[must_use]
     pub fn test(&self, name: &str) -> Option<&TestLine<'a>> {

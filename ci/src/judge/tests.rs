@@ -52,6 +52,7 @@ fn ended(console: &str, status: i32) -> Evidence<'_> {
         console,
         serial: "",
         machine_log: "",
+        qemu_log: "",
         ending: Ending::Exited { status },
     }
 }
@@ -163,7 +164,7 @@ fn a_complete_report_with_a_contradicting_status_is_a_crash() {
 #[test]
 fn a_machine_that_refuses_to_start_is_an_error_with_its_complaint() {
     let evidence = Evidence {
-        machine_log: "qemu-system-x86_64: unable to find CPU model 'Foo'\n",
+        qemu_log: "qemu-system-x86_64: unable to find CPU model 'Foo'\n",
         ..ended("", 1)
     };
     expect(&evidence, Verdict::Error, "unable to find CPU model 'Foo'");
@@ -261,4 +262,101 @@ fn a_cpu_that_did_not_come_up_is_a_failure() {
 fn a_guest_that_starts_twice_has_crashed() {
     let console = format!("{}{}", header(2), passed());
     expect(&done(&console), Verdict::Crash, "started 2 times");
+}
+
+/// The machine's log for the CPUs of [`report`]: each wrote so often and ended
+/// on that revision.
+fn machine_log(nr_loads: u32, revision: &str) -> String {
+    let tallies = (0..2).map(|cpu| {
+        format!("# tally cpu={cpu} reads=3 loads={nr_loads} misuses=0 rev={revision}\n")
+    });
+    "# machine kind=qemu-plugin version=0.1.0 started_ms=1 vendor=intel sig=0x00050654 cpus=2 \
+     threads=1\n"
+        .to_owned()
+        + &tallies.collect::<String>()
+}
+
+fn with_machine<'a>(console: &'a str, machine_log: &'a str) -> Evidence<'a> {
+    Evidence {
+        machine_log,
+        ..done(console)
+    }
+}
+
+#[test]
+fn a_machine_that_saw_what_the_guest_reports_leaves_the_verdict_alone() {
+    let (console, log) = (passed(), machine_log(1, "0x000000f0"));
+    expect(&with_machine(&console, &log), Verdict::Pass, "");
+}
+
+#[test]
+fn a_guest_that_reports_another_revision_than_its_cpus_run_fails() {
+    let (console, log) = (passed(), machine_log(1, "0x00000001"));
+    expect(
+        &with_machine(&console, &log),
+        Verdict::Fail,
+        "CPU 0 reports revision 0x000000f0 and runs 0x00000001",
+    );
+}
+
+#[test]
+fn a_load_too_many_or_too_few_fails() {
+    for nr_loads in [0, 2] {
+        let (console, log) = (passed(), machine_log(nr_loads, "0x000000f0"));
+        expect(
+            &with_machine(&console, &log),
+            Verdict::Fail,
+            "wrote the load register",
+        );
+    }
+}
+
+#[test]
+fn a_misuse_fails_whatever_the_guest_says() {
+    let log = machine_log(1, "0x000000f0")
+        + "# misuse at_ns=5 cpu=1 kind=sibling-activity msr=0x0000008b\n";
+    expect(
+        &with_machine(&passed(), &log),
+        Verdict::Fail,
+        "CPU 1 misuse it as sibling-activity, 1 time in all",
+    );
+}
+
+#[test]
+fn a_machine_s_log_that_was_cut_is_an_error() {
+    let log = machine_log(1, "0x000000f0");
+    let cut = log.lines().take(2).collect::<Vec<_>>().join("\n");
+    expect(
+        &with_machine(&passed(), &cut),
+        Verdict::Error,
+        "no last word on CPU 1",
+    );
+}
+
+#[test]
+fn a_machine_that_takes_updates_swallows_none() {
+    let (console, log) = (not_taken(), machine_log(1, "0x00000001"));
+    expect(&with_machine(&console, &log), Verdict::Fail, "load failed");
+}
+
+#[test]
+fn two_leaders_of_a_core_fail() {
+    let console = passed().replace("core=1 thread=0", "core=0 thread=1");
+    expect(
+        &done(&console),
+        Verdict::Fail,
+        "CPUs 0 and 1 both lead core 0",
+    );
+}
+
+#[test]
+fn another_job_passes_by_its_own_tests() {
+    let console = "KTAP version 1\n1..2\n# muster version=0.1.0 schema=1 protocol=muster hw=msr \
+                   job=conformance vendor=intel sig=0x00050654 platform=0 cpus=2 cores=2 \
+                   tsc_khz=1000000 tsc_source=pit entry_us=0\nok 1 a\nok 2 b\n\
+                   # Totals: pass:2 fail:0 xfail:0 xpass:0 skip:0 error:0\n";
+    expect(&done(console), Verdict::Pass, "conformance: 2 tests passed");
+    let failed = console.replace("ok 2 b", "not ok 2 b # line 7");
+    let failed = failed.replace("pass:2 fail:0", "pass:1 fail:1");
+    expect(&done(&failed), Verdict::Fail, "b failed: line 7");
 }

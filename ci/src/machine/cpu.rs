@@ -16,13 +16,43 @@ use serde::Deserialize;
 use super::Machine;
 use crate::number::hexadecimal;
 
-/// QEMU models whose signature is known (QEMU 7.2 `target/i386/cpu.c`).
-const MODELS: [(&str, Vendor, u32); 5] = [
-    ("Skylake-Server", Vendor::Intel, 0x0005_0654),
+/// QEMU's models of CPUs that take updates, with their signatures, as QEMU 11.1
+/// answers `query-cpu-model-expansion`. Older ones lack the newest models.
+const MODELS: [(&str, Vendor, u32); 34] = [
+    ("Broadwell", Vendor::Intel, 0x0003_06d2),
+    ("Cascadelake-Server", Vendor::Intel, 0x0005_0656),
+    ("ClearwaterForest", Vendor::Intel, 0x000d_06d0),
+    ("Conroe", Vendor::Intel, 0x0000_06f3),
+    ("Cooperlake", Vendor::Intel, 0x0005_065a),
     ("Denverton", Vendor::Intel, 0x0005_06f1),
     ("EPYC", Vendor::Amd, 0x0080_0f12),
-    ("EPYC-Rome", Vendor::Amd, 0x0083_0f10),
+    ("EPYC-Genoa", Vendor::Amd, 0x00a1_0f10),
     ("EPYC-Milan", Vendor::Amd, 0x00a0_0f11),
+    ("EPYC-Rome", Vendor::Amd, 0x0083_0f10),
+    ("EPYC-Turin", Vendor::Amd, 0x00b0_0f00),
+    ("GraniteRapids", Vendor::Intel, 0x000a_06d0),
+    ("Haswell", Vendor::Intel, 0x0003_06c4),
+    ("Icelake-Server", Vendor::Intel, 0x0008_0660),
+    ("IvyBridge", Vendor::Intel, 0x0003_06a9),
+    ("KnightsMill", Vendor::Intel, 0x0008_0650),
+    ("Nehalem", Vendor::Intel, 0x0001_06a3),
+    ("Opteron_G3", Vendor::Amd, 0x0010_0f23),
+    ("Opteron_G4", Vendor::Amd, 0x0060_0f12),
+    ("Opteron_G5", Vendor::Amd, 0x0060_0f20),
+    ("Penryn", Vendor::Intel, 0x0001_0673),
+    ("SandyBridge", Vendor::Intel, 0x0002_06a1),
+    ("SapphireRapids", Vendor::Intel, 0x0008_06f4),
+    ("SierraForest", Vendor::Intel, 0x000a_06f0),
+    ("Skylake-Client", Vendor::Intel, 0x0005_06e3),
+    ("Skylake-Server", Vendor::Intel, 0x0005_0654),
+    ("Snowridge", Vendor::Intel, 0x0008_0661),
+    ("Westmere", Vendor::Intel, 0x0002_06c1),
+    ("core2duo", Vendor::Intel, 0x0000_06fb),
+    ("coreduo", Vendor::Intel, 0x0000_06e8),
+    ("n270", Vendor::Intel, 0x0001_06c2),
+    ("pentium2", Vendor::Intel, 0x0000_0652),
+    ("pentium3", Vendor::Intel, 0x0000_0673),
+    ("phenom", Vendor::Amd, 0x0010_0f23),
 ];
 
 /// The model that a bare signature is put on, for each vendor.
@@ -155,10 +185,7 @@ impl Cpu {
     pub fn target(&self) -> Option<(Vendor, u32)> {
         match self {
             Self::Signature(signature) => Some((signature.vendor, signature.eax)),
-            Self::Model(model) => MODELS
-                .iter()
-                .find(|(name, ..)| name == model)
-                .map(|&(_, vendor, signature)| (vendor, signature)),
+            Self::Model(model) => model_target(model),
         }
     }
 
@@ -182,9 +209,24 @@ impl Cpu {
         }
     }
 
+    /// The device that is one more such CPU in a machine that emulates it; with
+    /// another signature if one is given.
+    pub(super) fn device(&self, signature: Option<u32>) -> String {
+        let model = self.qemu_model(Machine::Model);
+        let (name, properties) = model.split_once(',').unwrap_or((&model, ""));
+        let mut device = format!("{name}-x86_64-cpu");
+        if !properties.is_empty() {
+            device = format!("{device},{properties}");
+        }
+        if let (Some(eax), Some((vendor, _))) = (signature, self.target()) {
+            device = format!("{device},{}", Signature { eax, vendor }.properties());
+        }
+        device
+    }
+
     fn qemu_model(&self, machine: Machine) -> String {
         match (machine, self, self.target()) {
-            (Machine::Tcg, Self::Signature(signature), _) => {
+            (Machine::Model | Machine::Tcg, Self::Signature(signature), _) => {
                 let base = base_model(signature.vendor);
                 format!("{base},{}", signature.properties())
             }
@@ -198,6 +240,39 @@ impl Cpu {
             (_, cpu, _) => cpu.to_string(),
         }
     }
+}
+
+/// The vendor and signature of `MODEL,family=F,model=M,stepping=S`: those of a
+/// known model with the given numbers in place of its own.
+fn model_target(text: &str) -> Option<(Vendor, u32)> {
+    let mut parts = text.split(',');
+    let name = parts.next()?;
+    let &(_, mut vendor, eax) = MODELS.iter().find(|(known, ..)| *known == name)?;
+    let (mut family, mut model, mut stepping) = split(eax);
+    for (key, value) in parts.filter_map(|part| part.split_once('=')) {
+        let field = match key {
+            "family" => &mut family,
+            "model" => &mut model,
+            "stepping" => &mut stepping,
+            "vendor" => {
+                vendor = [Vendor::Intel, Vendor::Amd]
+                    .into_iter()
+                    .find(|&vendor| vendor_string(vendor) == value)?;
+                continue;
+            }
+            _ => continue,
+        };
+        *field = number(value)?;
+    }
+    let eax = join(family, model, stepping);
+    (split(eax) == (family, model, stepping)).then_some((vendor, eax))
+}
+
+/// A number as QEMU's properties take it.
+fn number(text: &str) -> Option<u32> {
+    text.strip_prefix("0x")
+        .map_or_else(|| text.parse(), |digits| u32::from_str_radix(digits, 16))
+        .ok()
 }
 
 impl FromStr for Cpu {
@@ -292,6 +367,26 @@ mod tests {
             assert_eq!(cpu.target(), Some((vendor, eax)));
         }
         assert_eq!(Cpu::Model("max".to_owned()).target(), None);
+    }
+
+    #[test]
+    fn a_models_properties_change_its_signature() {
+        let target = |text: &str| text.parse::<Cpu>().unwrap().target();
+        assert_eq!(
+            target("Skylake-Server,stepping=7"),
+            Some((Vendor::Intel, 0x0005_0657))
+        );
+        assert_eq!(
+            target("EPYC,family=0x19,model=1,stepping=1,-svm"),
+            Some((Vendor::Amd, 0x00a0_0f11))
+        );
+        assert_eq!(
+            target("Skylake-Server,vendor=AuthenticAMD,family=23,model=1,stepping=2"),
+            Some((Vendor::Amd, 0x0080_0f12))
+        );
+        assert_eq!(target("Skylake-Server,stepping=red"), None);
+        assert_eq!(target("Skylake-Server,stepping=16"), None);
+        assert_eq!(target("Skylake-Server,vendor=Cyrix"), None);
     }
 
     #[test]

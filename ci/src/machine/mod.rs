@@ -2,10 +2,13 @@
 //! topology.
 
 pub mod cpu;
+pub mod emulator;
+pub mod model;
 pub mod qemu;
 mod topology;
 
 pub use cpu::Cpu;
+pub use model::Model;
 pub use topology::{MAX_CPUS, Topology, TopologyError};
 
 use std::fmt;
@@ -23,8 +26,10 @@ const KVM: &str = "/dev/kvm";
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Machine {
-    /// Stock QEMU, emulating the CPU.
+    /// QEMU with a CPU that takes updates.
     #[default]
+    Model,
+    /// Stock QEMU, emulating the CPU.
     Tcg,
     /// Stock QEMU with /dev/kvm.
     KvmQemu,
@@ -35,6 +40,7 @@ impl Machine {
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Model => "model",
             Self::Tcg => "tcg",
             Self::KvmQemu => "kvm-qemu",
         }
@@ -44,7 +50,7 @@ impl Machine {
     #[must_use]
     pub const fn accelerator(self) -> &'static str {
         match self {
-            Self::Tcg => "tcg",
+            Self::Model | Self::Tcg => "tcg",
             Self::KvmQemu => "kvm",
         }
     }
@@ -55,15 +61,16 @@ impl Machine {
     #[must_use]
     pub const fn default_accel(self) -> &'static str {
         match self {
-            Self::Tcg => "tcg,thread=multi",
+            Self::Model | Self::Tcg => "tcg,thread=multi",
             Self::KvmQemu => "kvm",
         }
     }
 
-    /// Whether a write of an update has an effect.
+    /// Whether a microcode write has an effect on it.
     #[must_use]
     pub const fn takes_updates(self) -> bool {
         match self {
+            Self::Model => true,
             Self::Tcg | Self::KvmQemu => false,
         }
     }
@@ -90,7 +97,7 @@ impl Machine {
     #[must_use]
     pub const fn patience_us(self, nr_cpus: u32) -> u32 {
         match self {
-            Self::Tcg | Self::KvmQemu => 1_000_000 + 100_000 * nr_cpus,
+            Self::Model | Self::Tcg | Self::KvmQemu => 1_000_000 + 100_000 * nr_cpus,
         }
     }
 
@@ -99,7 +106,7 @@ impl Machine {
     #[must_use]
     pub fn unavailable(self) -> Option<String> {
         match self {
-            Self::Tcg => None,
+            Self::Model | Self::Tcg => None,
             Self::KvmQemu => open_kvm(Path::new(KVM)).err(),
         }
     }

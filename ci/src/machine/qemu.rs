@@ -4,23 +4,28 @@
 //! The guest's stream goes to a file behind a virtio console, as QEMU drops
 //! console data when a socket reader is slow. A reset ends QEMU (`-no-reboot`)
 //! so that a triple fault is seen as an end and not as a second boot.
+//!
+//! The machine `model` has a plugin that stands behind the CPUs. QEMU cannot
+//! say which CPU a plugin is called for where one host thread runs all of them;
+//! there the plugin asks the local APIC, which answers only while it is not in
+//! x2APIC mode.
 
 use std::fs::File;
 use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use wait_timeout::ChildExt;
 
+use engine::{Config, LateLoad};
+
+use super::emulator::Emulator;
 use super::{Cpu, Machine, Topology};
 use crate::judge::Ending;
 use crate::result::Files;
-
-/// The program's name.
-pub const PROGRAM: &str = "qemu-system-x86_64";
 
 /// How often a guest is looked at that does not end by itself.
 const POLL: Duration = Duration::from_millis(50);
@@ -33,6 +38,8 @@ const MEMORY_PER_CPU_MIB: u64 = 2;
 /// A machine to start.
 #[derive(Clone, Debug)]
 pub struct Qemu {
+    /// Which QEMU.
+    pub emulator: Emulator,
     /// Which accelerator.
     pub machine: Machine,
     /// Its options, as `-accel` takes them.
@@ -41,6 +48,10 @@ pub struct Qemu {
     pub cpu: Cpu,
     /// The revision that it starts with; QEMU's own without it.
     pub revision: Option<u32>,
+    /// What stands behind it, if anything does.
+    pub model: Option<Plugin>,
+    /// Whether the CPU keeps quiet about what it runs under.
+    pub is_bare: bool,
     /// How many of it.
     pub topology: Topology,
     /// The unikernel.
@@ -55,7 +66,106 @@ pub struct Qemu {
     pub extra: Vec<String>,
 }
 
+/// The plugin with the CPUs that take updates.
+#[derive(Clone, Debug)]
+pub struct Plugin {
+    /// Its library.
+    pub library: PathBuf,
+    /// What the CPUs are.
+    pub config: Config,
+}
+
 impl Qemu {
+    /// Whether one host thread runs all CPUs in turns.
+    fn has_one_thread(&self) -> bool {
+        let counts = |word: &str| word.contains("thread=single");
+        counts(&self.accel)
+            || self
+                .extra
+                .iter()
+                .any(|word| counts(word) || word == "-icount")
+    }
+
+    /// The CPU as `-cpu` takes it.
+    fn cpu(&self) -> String {
+        let mut cpu = self.cpu.qemu_cpu(self.machine, self.revision);
+        if self.is_bare {
+            cpu += ",-hypervisor";
+        }
+        if self.model.is_none() {
+            return cpu;
+        }
+        if self.has_one_thread() {
+            cpu += ",-x2apic";
+        }
+        if self
+            .model
+            .as_ref()
+            .is_some_and(|model| model.config.late_load != LateLoad::Always)
+        {
+            // QEMU's own CPU has no IA32_ARCH_CAPABILITIES.
+            cpu += ",+arch-capabilities,x-force-features=on";
+        }
+        cpu
+    }
+
+    /// What `-plugin` is given.
+    fn plugin(&self, plugin: &Plugin, files: &Files) -> String {
+        let path = |path: &Path| text(path).replace(',', ",,");
+        let cores = if self.has_one_thread() {
+            format!(",cores={}", self.topology.nr_cores)
+        } else {
+            String::new()
+        };
+        format!(
+            "file={},config={},log={}{cores}",
+            path(&plugin.library),
+            path(&files.cpus()),
+            path(&files.machine())
+        )
+    }
+
+    /// `-smp`, and a device for each CPU beyond the first where some differ:
+    /// QEMU's own CPUs are all alike.
+    fn smp(&self) -> Vec<String> {
+        let Topology {
+            nr_packages,
+            nr_cores,
+            nr_threads,
+        } = self.topology;
+        let nr_cpus = self.topology.nr_cpus();
+        let shape = format!("sockets={nr_packages},cores={nr_cores},threads={nr_threads}");
+        let config = self.model.as_ref().map(|model| &model.config);
+        let own = |core: u32| {
+            let cores = config
+                .map(|config| config.core.as_slice())
+                .unwrap_or_default();
+            cores.iter().find(|own| own.id == core)?.signature
+        };
+        let cores = 0..nr_packages * nr_cores;
+        if cores.clone().all(|core| own(core).is_none()) {
+            return ["-smp".to_owned(), format!("cpus={nr_cpus},{shape}")].into();
+        }
+        let mut words = vec![
+            "-smp".to_owned(),
+            format!("cpus=1,maxcpus={nr_cpus},{shape}"),
+        ];
+        for cpu in 1..nr_cpus {
+            let core = cpu / nr_threads;
+            let kind = self.cpu.device(own(core));
+            words.extend([
+                "-device".to_owned(),
+                format!(
+                    "{kind},socket-id={},core-id={},thread-id={}",
+                    core / nr_cores,
+                    core % nr_cores,
+                    cpu % nr_threads
+                ),
+            ]);
+        }
+        words
+    }
+
     /// Memory in MiB. The microcode lies in it twice: as it was given, and as
     /// the guest's copies.
     const fn memory_mib(&self) -> u64 {
@@ -67,15 +177,6 @@ impl Qemu {
     /// QEMU's arguments.
     #[must_use]
     pub fn arguments(&self, files: &Files) -> Vec<String> {
-        let Topology {
-            nr_packages,
-            nr_cores,
-            nr_threads,
-        } = self.topology;
-        let smp = format!(
-            "cpus={},sockets={nr_packages},cores={nr_cores},threads={nr_threads}",
-            self.topology.nr_cpus()
-        );
         let mut arguments: Vec<String> = [
             "-nodefaults",
             "-no-user-config",
@@ -87,9 +188,7 @@ impl Qemu {
             "-accel",
             &self.accel,
             "-cpu",
-            &self.cpu.qemu_cpu(self.machine, self.revision),
-            "-smp",
-            &smp,
+            &self.cpu(),
             "-m",
             &format!("{}M", self.memory_mib()),
             "-kernel",
@@ -116,6 +215,10 @@ impl Qemu {
         ]
         .map(str::to_owned)
         .into();
+        arguments.extend(self.smp());
+        if let Some(plugin) = &self.model {
+            arguments.extend(["-plugin".to_owned(), self.plugin(plugin, files)]);
+        }
         if let Some(module) = &self.module {
             arguments.extend(["-initrd".to_owned(), text(module)]);
         }
@@ -126,7 +229,7 @@ impl Qemu {
     /// Starts QEMU and waits for its end, `timeout` at most; then it is
     /// killed.
     ///
-    /// `machine.log` gets what QEMU says, `cmdline.txt` the command as a
+    /// `qemu.log` gets what QEMU says, `cmdline.txt` the command as a
     /// shell takes it.
     pub fn run(&self, files: &Files, timeout: Duration) -> io::Result<Ending> {
         self.run_until(files, timeout, &|| false)
@@ -141,11 +244,18 @@ impl Qemu {
         is_over: &dyn Fn() -> bool,
     ) -> io::Result<Ending> {
         let arguments = self.arguments(files);
-        let words = std::iter::once(PROGRAM).chain(arguments.iter().map(String::as_str));
+        if let Some(plugin) = &self.model {
+            let text = toml::to_string(&plugin.config).map_err(io::Error::other)?;
+            std::fs::write(files.cpus(), text)?;
+        }
+        let own = self.emulator.words();
+        let words = own.iter().chain(&arguments).map(String::as_str);
         let line = shlex::try_join(words).map_err(io::Error::other)?;
         std::fs::write(files.cmdline(), line + "\n")?;
-        let log = File::create(files.machine())?;
-        let mut child = Command::new(PROGRAM)
+        let log = File::create(files.qemu())?;
+        let mut child = self
+            .emulator
+            .command()
             .args(&arguments)
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
@@ -182,20 +292,15 @@ fn text(path: &Path) -> String {
     path.display().to_string()
 }
 
-/// The first line of `qemu-system-x86_64 --version`, if there is a QEMU.
-#[must_use]
-pub fn version() -> Option<String> {
-    let output = Command::new(PROGRAM).arg("--version").output().ok()?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    text.lines().next().map(str::to_owned)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn qemu() -> Qemu {
         Qemu {
+            emulator: Emulator::system(),
+            model: None,
+            is_bare: false,
             machine: Machine::Tcg,
             accel: "tcg,thread=multi".to_owned(),
             cpu: Cpu::default(),
@@ -229,6 +334,14 @@ mod tests {
             ["file,id=console,path=/r,,1/console.log"]
         );
         assert!(arguments.ends_with(&["-icount".to_owned(), "shift=0".to_owned()]));
+    }
+
+    #[test]
+    fn a_bare_cpu_has_no_hypervisor_s_bit() {
+        let mut qemu = qemu();
+        assert_eq!(qemu.cpu(), "Skylake-Server");
+        qemu.is_bare = true;
+        assert_eq!(qemu.cpu(), "Skylake-Server,-hypervisor");
     }
 
     #[test]

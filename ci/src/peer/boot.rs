@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -9,10 +10,13 @@ use jiff::Timestamp;
 use super::case::Case;
 use super::compare::Seen;
 use super::packages::Program;
-use super::{Error, Observation, Peer, Words, at};
-use crate::machine::qemu::Qemu;
-use crate::machine::{Machine, Topology};
+use super::{Error, MACHINE, Observation, Peer, Words, at};
+use crate::firmware::Firmware;
+use crate::machine::Topology;
+use crate::machine::emulator::Emulator;
+use crate::machine::qemu::{Plugin, Qemu};
 use crate::result::{Files, read_lossy};
+use crate::scenario::MachineTable;
 use crate::tree::Tree;
 
 /// How long a peer may take: boots that take four seconds are given a minute.
@@ -31,43 +35,73 @@ pub(super) struct Boot {
     pub(super) seconds: f64,
 }
 
-/// Boots the peer on the case's machine with this initrd.
+/// A peer and the QEMU that it runs on.
+#[derive(Clone, Debug)]
+pub(super) struct Host {
+    /// The peer.
+    pub(super) program: Program,
+    /// QEMU.
+    pub(super) emulator: Emulator,
+    /// What makes its CPUs take updates.
+    pub(super) plugin: Option<PathBuf>,
+}
+
+/// Boots the peer on the case's machine with this microcode.
 pub(super) fn boot(
     tree: &Tree,
     peer: Peer,
-    program: &Program,
+    host: &Host,
     case: &Case,
     topology: Topology,
-    blob: &[u8],
+    firmware: &Firmware,
 ) -> Result<Boot, Error> {
     let runs = tree.runs();
     let name = format!("peer-{}-{}", peer.to_string().to_lowercase(), case.name);
     let files = Files::create(&runs, &name, Timestamp::now()).map_err(at(&runs))?;
-    boot_in(&files, peer, program, case, topology, blob).map_err(at(files.dir()))
+    let qemu = qemu(&files, peer, host, case, topology, firmware);
+    run(&files, peer, &qemu, &firmware.initrd).map_err(at(files.dir()))
 }
 
-fn boot_in(
+fn qemu(
     files: &Files,
     peer: Peer,
-    program: &Program,
+    host: &Host,
     case: &Case,
     topology: Topology,
-    blob: &[u8],
-) -> io::Result<Boot> {
-    fs::write(files.initrd(), blob)?;
-    let machine = Machine::default();
-    let qemu = Qemu {
-        machine,
-        accel: machine.default_accel().to_owned(),
-        cpu: case.machine.cpu.clone(),
-        revision: case.machine.revision,
+    firmware: &Firmware,
+) -> Qemu {
+    let MachineTable {
+        cpu,
+        revision,
+        model,
+        ..
+    } = &case.machine;
+    let config = firmware
+        .kind(cpu, *revision, model.sealed)
+        .map(|kind| model.config(&kind, topology));
+    Qemu {
+        emulator: host.emulator.clone(),
+        machine: MACHINE,
+        accel: MACHINE.default_accel().to_owned(),
+        cpu: cpu.clone(),
+        revision: *revision,
+        model: host
+            .plugin
+            .clone()
+            .zip(config)
+            .map(|(library, config)| Plugin { library, config }),
+        is_bare: true,
         topology,
-        image: program.image.clone(),
+        image: host.program.image.clone(),
         module: Some(peer.module(&files.initrd())),
-        nr_initrd_bytes: blob.len() as u64,
+        nr_initrd_bytes: firmware.initrd.len() as u64,
         command_line: peer.command_line(case.checks_digests),
         extra: vec!["-m".to_owned(), format!("{MEMORY_MIB}M")],
-    };
+    }
+}
+
+fn run(files: &Files, peer: Peer, qemu: &Qemu, initrd: &[u8]) -> io::Result<Boot> {
+    fs::write(files.initrd(), initrd)?;
     let begin = Instant::now();
     let serial = files.serial();
     qemu.run_until(files, TIMEOUT, &|| {

@@ -9,11 +9,10 @@ use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
 use super::outcome::Outcome;
-use super::{Peer, Release};
+use super::{MACHINE, Peer, Release};
 use crate::debian::DebianError;
-use crate::firmware::{self, Spec};
+use crate::firmware::{self, Firmware, Spec};
 use crate::guest::Guest;
-use crate::machine::Machine;
 use crate::scenario::{MachineTable, Scenario};
 
 const CASES: &str = include_str!("cases.toml");
@@ -91,8 +90,8 @@ pub(super) fn all() -> Result<Vec<Case>, toml::de::Error> {
 }
 
 impl Case {
-    /// The initrd; vendors' packages are fetched below `cache`.
-    pub(super) fn blob(&self, cache: &Path, progress: &ProgressBar) -> Result<Vec<u8>, BlobError> {
+    /// The microcode; vendors' packages are fetched below `cache`.
+    pub(super) fn blob(&self, cache: &Path, progress: &ProgressBar) -> Result<Firmware, BlobError> {
         let cpu = &self.machine.cpu;
         let spec = match &self.firmware {
             Some(spec) => spec.clone(),
@@ -101,8 +100,9 @@ impl Case {
                 ..Spec::default()
             },
         };
-        let firmware = firmware::resolve(&spec, cpu, cache, progress)?;
-        Ok([vec![0; self.shift_bytes], firmware.initrd].concat())
+        let mut firmware = firmware::resolve(&spec, cpu, cache, progress)?;
+        firmware.initrd = [vec![0; self.shift_bytes], firmware.initrd].concat();
+        Ok(firmware)
     }
 
     /// The same for Muster's own guest.
@@ -112,7 +112,7 @@ impl Case {
             summary: self.summary.clone(),
             groups: Vec::new(),
             machine: MachineTable {
-                kind: Machine::default(),
+                kind: MACHINE,
                 ..self.machine.clone()
             },
             firmware: Spec {
@@ -215,7 +215,8 @@ mod tests {
 
     fn blob(case: &Case) -> Vec<u8> {
         let nowhere = Path::new("/nonexistent");
-        case.blob(nowhere, &ProgressBar::hidden()).unwrap()
+        let firmware = case.blob(nowhere, &ProgressBar::hidden());
+        firmware.unwrap().initrd
     }
 
     #[test]

@@ -38,14 +38,19 @@ use microcode::Profile;
 use microcode::profile::{LINUX, XEN};
 use serde::{Deserialize, Serialize};
 
+use crate::machine::Machine;
 use crate::pool;
 use crate::result::read_lossy;
 use crate::run::{self, Runner};
 use crate::tree::Tree;
 use crate::verdict::Verdict;
+use boot::Host;
 use compare::Seen;
-use packages::Program;
+
 use report::{CaseResult, Report};
+
+/// The machine of every case.
+const MACHINE: Machine = Machine::Model;
 
 /// Another loader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
@@ -197,19 +202,16 @@ pub fn cases(names: &[String]) -> Result<Vec<Case>, Error> {
 /// Boots the peer and Muster with every case's blob, and compares.
 pub fn run(tree: &Tree, request: &Request, progress: &ProgressBar) -> Result<Report, Error> {
     let cases = cases(&request.cases)?;
-    let mut report = match packages::program(tree, request, progress) {
-        Ok(program) => {
-            let runner = Runner::new(tree.clone());
+    let runner = Runner::new(tree.clone());
+    let mut report = match host(tree, &runner, request, progress) {
+        Ok(host) => {
             let results = pool::run(&cases, request.nr_jobs, |case| {
-                try_case(tree, &runner, request, &program, case, progress)
+                try_case(tree, &runner, request, &host, case, progress)
             });
             let results = results.into_iter().collect::<Result<_, _>>()?;
-            Report::new(request, program.name, results)
+            Report::new(request, host.program.name, results)
         }
-        Err(error) => {
-            let reason = format!("Debian's package cannot be had: {error}");
-            Report::skipped(request, reason)
-        }
+        Err(reason) => Report::skipped(request, reason),
     };
     if request.deny_skips {
         report.deny_skips();
@@ -217,23 +219,44 @@ pub fn run(tree: &Tree, request: &Request, progress: &ProgressBar) -> Result<Rep
     Ok(report)
 }
 
+/// What a peer is booted with, or why it cannot be had here.
+fn host(
+    tree: &Tree,
+    runner: &Runner,
+    request: &Request,
+    progress: &ProgressBar,
+) -> Result<Host, String> {
+    let program = packages::program(tree, request, progress)
+        .map_err(|error| format!("Debian's package cannot be had: {error}"))?;
+    progress.set_message("looking for a QEMU whose CPUs take updates");
+    let (emulator, plugin) = runner
+        .emulator(MACHINE, progress)
+        .map_err(|error| error.to_string())?;
+    Ok(Host {
+        program,
+        emulator,
+        plugin,
+    })
+}
+
 fn try_case(
     tree: &Tree,
     runner: &Runner,
     request: &Request,
-    program: &Program,
+    host: &Host,
     case: &Case,
     progress: &ProgressBar,
 ) -> Result<CaseResult, Error> {
     let Request { peer, release, .. } = *request;
-    let blob = match case.blob(&tree.firmware(), progress) {
-        Ok(blob) => blob,
+    let firmware = match case.blob(&tree.firmware(), progress) {
+        Ok(firmware) => firmware,
         Err(error @ BlobError::Vendor(_)) => {
             return Ok(CaseResult::without(case, Verdict::Skip, error.to_string()));
         }
         Err(BlobError::Firmware(error)) => return Err(run::Error::from(error).into()),
     };
-    let scenario = case.scenario(&blob);
+    let blob = &firmware.initrd;
+    let scenario = case.scenario(blob);
     let topology = scenario.check().map_err(run::Error::from)?;
     let muster = runner.run(&scenario, false, progress)?;
     let log = muster.files.machine();
@@ -242,9 +265,9 @@ fn try_case(
         directory: Tree::shown(muster.files.dir()),
     };
     progress.set_message(format!("booting {peer} on {}", case.name));
-    let boot = boot::boot(tree, peer, program, case, topology, &blob)?;
-    let of_peer = case.of_peer(peer, release, &blob);
-    let of_muster = case.of_muster(&blob);
+    let boot = boot::boot(tree, peer, host, case, topology, &firmware)?;
+    let of_peer = case.of_peer(peer, release, blob);
+    let of_muster = case.of_muster(blob);
     Ok(compare::compare(
         peer,
         case,

@@ -66,6 +66,7 @@ pub(super) fn program(
         cache: &cache,
         release: Some(codename),
         component: "main",
+        backports: false,
     };
     let mut packages = archive.fetch(&[wanted], progress)?;
     let package = packages.remove(0);

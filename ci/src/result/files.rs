@@ -30,6 +30,8 @@ pub struct Logs {
     pub serial: String,
     /// `machine.log`.
     pub machine: String,
+    /// `qemu.log`.
+    pub qemu: String,
 }
 
 impl Logs {
@@ -40,6 +42,7 @@ impl Logs {
             console: &self.console,
             serial: &self.serial,
             machine_log: &self.machine,
+            qemu_log: &self.qemu,
             ending,
         }
     }
@@ -88,8 +91,12 @@ impl Files {
         console = "console.log";
         /// What the guest wrote to its serial port.
         serial = "serial.log";
-        /// What QEMU itself said.
+        /// What stands behind the CPUs: writes of the load register, misuses.
         machine = "machine.log";
+        /// What QEMU itself said.
+        qemu = "qemu.log";
+        /// What the CPUs are that take updates.
+        cpus = "cpus.toml";
         /// The command that started the machine, for a shell.
         cmdline = "cmdline.txt";
         /// The microcode as the guest got it.
@@ -102,6 +109,7 @@ impl Files {
             console: read_lossy(&self.console())?,
             serial: read_lossy(&self.serial())?,
             machine: read_lossy(&self.machine())?,
+            qemu: read_lossy(&self.qemu())?,
         })
     }
 

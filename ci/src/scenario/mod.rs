@@ -18,11 +18,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use engine::ConfigError;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use crate::firmware::{Spec, SpecError};
-use crate::guest::{FaultError, Guest};
-use crate::machine::{Cpu, Machine, Topology, TopologyError};
+use crate::guest::{FaultError, Guest, Hardware};
+use crate::machine::model::FaultPlan;
+use crate::machine::{Cpu, Machine, Model, Topology, TopologyError};
 
 /// The scenario of a run that names none.
 pub const DEFAULT: &str = "default";
@@ -66,6 +69,8 @@ pub struct MachineTable {
     pub kind: Machine,
     /// The CPU: a QEMU model or a signature.
     pub cpu: Cpu,
+    /// What else is to be said of CPUs that take updates.
+    pub model: Model,
     /// The revision that the CPUs start with. Without it, the lowest that the
     /// update declares it may replace on a running machine, if it does.
     pub revision: Option<u32>,
@@ -88,6 +93,7 @@ impl Default for MachineTable {
         Self {
             kind: Machine::default(),
             cpu: Cpu::default(),
+            model: Model::default(),
             revision: None,
             cpus: 4,
             threads: 1,
@@ -146,14 +152,26 @@ pub enum Error {
 
 /// How a scenario, or a flag that replaced its field, is wrong in itself.
 #[derive(Debug, thiserror::Error)]
-#[error(transparent)]
 pub enum Unsound {
     /// The CPUs cannot be arranged so.
+    #[error(transparent)]
     Topology(#[from] TopologyError),
     /// The machine cannot have a fault.
+    #[error(transparent)]
     Fault(#[from] FaultError),
     /// The microcode cannot be made.
+    #[error(transparent)]
     Firmware(#[from] SpecError),
+    /// The CPUs that take updates cannot be so.
+    #[error("machine.model: {0}")]
+    Model(#[from] ConfigError),
+    /// A model of a CPU that is not known.
+    #[error(
+        "the CPU {0} has no signature that is known here, and a CPU that takes updates needs one: \
+         give --cpu SIGNATURE such as 0x00050654, a model such as EPYC-Rome, or one with \
+         properties such as Skylake-Server,stepping=7; or --machine tcg"
+    )]
+    UnknownCpu(Cpu),
     /// An accelerator of another machine.
     #[error(
         "the accelerator {accel:?} is none of the machine {machine}: give {} with options",
@@ -219,14 +237,7 @@ impl Scenario {
 
     /// Reads a scenario file.
     pub fn read(path: &Path) -> Result<Self, Error> {
-        let text = fs::read_to_string(path).map_err(|error| Error::Read {
-            path: path.to_owned(),
-            error,
-        })?;
-        let mut scenario: Self = toml::from_str(&text).map_err(|error| Error::Parse {
-            path: path.to_owned(),
-            error: error.into(),
-        })?;
+        let mut scenario: Self = read(path)?;
         let name = path.file_stem().unwrap_or_default();
         scenario.name = name.to_string_lossy().into_owned();
         scenario.check()?;
@@ -241,11 +252,25 @@ impl Scenario {
         })
     }
 
+    /// Whether a microcode write has an effect here: the machine takes it, or
+    /// the guest models a CPU that does.
+    #[must_use]
+    pub fn takes_updates(&self) -> bool {
+        self.machine.kind.takes_updates() || self.guest.hardware == Hardware::Engine
+    }
+
     fn soundness(&self) -> Result<Topology, Unsound> {
         let machine = &self.machine;
         let topology = machine.topology()?;
         self.guest.check(machine.cpus)?;
         self.firmware.check()?;
+        if self.takes_updates() {
+            let (vendor, _) = machine
+                .cpu
+                .target()
+                .ok_or_else(|| Unsound::UnknownCpu(machine.cpu.clone()))?;
+            machine.model.check(vendor, topology)?;
+        }
         let accel = machine.accel();
         if accel.split(',').next() != Some(machine.kind.accelerator()) {
             return Err(Unsound::Accel {
@@ -257,6 +282,24 @@ impl Scenario {
             return Err(Unsound::Timeout);
         }
         Ok(topology)
+    }
+}
+
+fn read<T: DeserializeOwned>(path: &Path) -> Result<T, Error> {
+    let text = fs::read_to_string(path).map_err(|error| Error::Read {
+        path: path.to_owned(),
+        error,
+    })?;
+    toml::from_str(&text).map_err(|error| Error::Parse {
+        path: path.to_owned(),
+        error: error.into(),
+    })
+}
+
+impl FaultPlan {
+    /// Reads a fault plan.
+    pub fn read(path: &Path) -> Result<Self, Error> {
+        read(path)
     }
 }
 

@@ -12,7 +12,8 @@ use std::path::PathBuf;
 
 use super::Scenario;
 use crate::firmware::Spec;
-use crate::guest::Fault;
+use crate::guest::{Fault, Hardware};
+use crate::machine::model::FaultPlan;
 use crate::machine::{Cpu, Machine};
 
 /// Replacements; `None`, `false` and empty leave the scenario's field.
@@ -34,8 +35,12 @@ pub struct Overrides {
     pub firmware: Option<PathBuf>,
     /// Load the same or an older revision too.
     pub force: bool,
-    /// What shall go wrong.
+    /// What takes the write.
+    pub hardware: Option<Hardware>,
+    /// What shall go wrong in the guest.
     pub faults: Vec<Fault>,
+    /// What shall go wrong in the CPUs.
+    pub plan: Option<FaultPlan>,
     /// How long the guest may take.
     pub timeout_s: Option<u32>,
     /// Arguments of QEMU, after the scenario's.
@@ -45,15 +50,15 @@ pub struct Overrides {
 impl Overrides {
     /// Replaces the scenario's fields.
     pub fn apply(self, scenario: &mut Scenario) {
+        let took_updates = scenario.takes_updates();
         let machine = &mut scenario.machine;
-        let changes_matter =
-            self.cpu.is_some() || self.firmware.is_some() || self.force || !self.faults.is_empty();
+        let changes_matter = self.cpu.is_some()
+            || self.firmware.is_some()
+            || self.force
+            || !self.faults.is_empty()
+            || self.plan.is_some();
         let changes_cpus = [self.cpus, self.threads, self.packages] != [None; 3];
         if let Some(kind) = self.machine.filter(|&kind| kind != machine.kind) {
-            if machine.kind.takes_updates() && !kind.takes_updates() {
-                let expect = scenario.expect.take();
-                scenario.expect = expect.map(|expect| expect.without_effect(kind.best_verdicts()));
-            }
             machine.kind = kind;
             // An accelerator belongs to its machine.
             machine.accel = None;
@@ -80,6 +85,11 @@ impl Overrides {
                 ..Spec::default()
             };
         }
+        if let Some(plan) = self.plan {
+            scenario.machine.model.fault = plan.fault;
+            scenario.machine.model.random = plan.random;
+        }
+        replace(&mut scenario.guest.hardware, self.hardware);
         scenario.guest.force |= self.force;
         if !self.faults.is_empty() {
             scenario.guest.faults = self.faults;
@@ -88,6 +98,11 @@ impl Overrides {
             scenario.expect = None;
         } else if changes_cpus && let Some(expect) = &mut scenario.expect {
             expect.outcomes = None;
+        }
+        if took_updates && !scenario.takes_updates() {
+            let best = scenario.machine.kind.best_verdicts();
+            let expect = scenario.expect.take();
+            scenario.expect = expect.map(|expect| expect.without_effect(best));
         }
     }
 }
@@ -112,7 +127,7 @@ mod tests {
     use crate::verdict::Verdict;
 
     const SCENARIO: &str = "summary = \"\"\n[machine]\ncpus = 4\nthreads = 2\n\
-                            accel = \"tcg,thread=single\"\n[expect]\nverdict = \"SWALLOWED\"\n\
+                            kind = \"tcg\"\naccel = \"tcg,thread=single\"\n[expect]\nverdict = \"SWALLOWED\"\n\
                             outcomes = []";
 
     fn with(overrides: Overrides) -> Scenario {
@@ -174,6 +189,19 @@ mod tests {
         });
         assert!(scenario.expect.as_ref().unwrap().outcomes.is_some());
         assert_eq!(scenario.machine.accel(), "kvm");
+        let text = "summary = \"\"\n[expect]\nverdict = \"PASS\"";
+        let swallowing = |text: &str| {
+            let mut scenario: Scenario = toml::from_str(text).unwrap();
+            let machine = Some(Machine::Tcg);
+            Overrides {
+                machine,
+                ..Overrides::default()
+            }
+            .apply(&mut scenario);
+            scenario.expected()
+        };
+        assert_eq!(swallowing(text), [Verdict::Pass, Verdict::Swallowed]);
+        assert_eq!(swallowing(&text.replace("PASS", "SKIP")), [Verdict::Skip]);
         let scenario = with(Overrides {
             cpus: Some(2),
             ..Overrides::default()

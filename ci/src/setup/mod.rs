@@ -17,7 +17,9 @@ use std::process::Command;
 
 use which::which;
 
-use pieces::{ADMINISTRATORS, DEVELOPMENT, FUZZING, IUCODE_TOOL, KVM, RUNS, Remedy, find_also_in};
+use pieces::{
+    ADMINISTRATORS, DEVELOPMENT, FUZZING, IUCODE_TOOL, KVM, MODEL, RUNS, Remedy, find_also_in,
+};
 
 /// Forbids `run` and `fuzz` to install anything when it is 1.
 pub const NO_SETUP: &str = "MUSTER_NO_SETUP";
@@ -25,8 +27,10 @@ pub const NO_SETUP: &str = "MUSTER_NO_SETUP";
 /// What the pieces are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// Runs.
+    /// Runs on machines that ignore updates.
     Runs,
+    /// Runs on any machine.
+    ModelRuns,
     /// Fuzzing, which needs no guest.
     Fuzzing,
     /// Runs, and the checks of development.
@@ -34,12 +38,13 @@ pub enum Purpose {
 }
 
 fn pieces(purpose: Purpose) -> impl Iterator<Item = &'static Piece> {
-    let (runs, development, fuzzing): (&[Piece], &[Piece], &[Piece]) = match purpose {
-        Purpose::Runs => (&RUNS, &[], &[]),
-        Purpose::Fuzzing => (&[], &[], &FUZZING),
-        Purpose::Development => (&RUNS, &DEVELOPMENT, &FUZZING),
+    let all: [&[Piece]; 4] = match purpose {
+        Purpose::Runs => [&RUNS, &[], &[], &[]],
+        Purpose::ModelRuns => [&RUNS, &MODEL, &[], &[]],
+        Purpose::Fuzzing => [&[], &[], &[], &FUZZING],
+        Purpose::Development => [&RUNS, &MODEL, &DEVELOPMENT, &FUZZING],
     };
-    runs.iter().chain(development).chain(fuzzing)
+    all.into_iter().flatten()
 }
 
 /// The program that the reader of Intel's microcode is compared with, or the
@@ -73,7 +78,8 @@ pub fn examine() -> Vec<Finding> {
         state: (piece.check)(),
         optional,
     };
-    let mut findings: Vec<_> = RUNS.iter().map(|piece| look(piece, false)).collect();
+    let needed = RUNS.iter().chain(&MODEL);
+    let mut findings: Vec<_> = needed.map(|piece| look(piece, false)).collect();
     findings.push(look(&KVM, true));
     findings
 }
@@ -122,17 +128,20 @@ pub fn install(purpose: Purpose, say: &mut dyn FnMut(&str)) -> Result<(), Error>
     // First what needs no privilege, then all packages at once.
     for (piece, _) in missing(purpose) {
         for remedy in piece.remedies {
-            if let Remedy::Command(command) = remedy
-                && which(command[0]).is_ok()
-            {
-                say(&format!(
-                    "{} {}: {}",
-                    piece.name,
-                    piece.why,
-                    command.join(" ")
-                ));
-                // Where it fails, the next remedy is tried.
-                let _ = run(command);
+            let step = format!("{} {}: {remedy}", piece.name, piece.why);
+            // Where one fails, the next is tried.
+            match remedy {
+                Remedy::Command(command) if which(command[0]).is_ok() => {
+                    say(&step);
+                    let _ = run(command);
+                }
+                Remedy::Fetch { what, fetch } => {
+                    say(&format!("{} {}: fetching {what}", piece.name, piece.why));
+                    if let Err(error) = fetch() {
+                        say(&error);
+                    }
+                }
+                Remedy::Command(_) | Remedy::Packages(_) => {}
             }
         }
     }
@@ -171,7 +180,7 @@ fn packages(missing: &[(&Piece, String)]) -> Vec<&'static str> {
     let remedies = missing.iter().flat_map(|(piece, _)| piece.remedies);
     let packages = remedies.flat_map(|remedy| match remedy {
         Remedy::Packages(packages) => *packages,
-        Remedy::Command(_) => &[],
+        Remedy::Command(_) | Remedy::Fetch { .. } => &[],
     });
     deduplicated(packages.copied())
 }

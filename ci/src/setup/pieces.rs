@@ -6,10 +6,12 @@ use std::fmt;
 use std::path::PathBuf;
 use std::process::Command;
 
+use indicatif::ProgressBar;
 use which::{which, which_in_global};
 
 use crate::build::toolchain;
-use crate::machine::{Machine, qemu};
+use crate::machine::{Machine, emulator};
+use crate::tree::Tree;
 
 /// Something that a run needs.
 #[derive(Debug)]
@@ -29,15 +31,28 @@ pub(super) enum Remedy {
     Packages(&'static [&'static str]),
     /// A command that needs no privilege.
     Command(&'static [&'static str]),
+    /// Something that this program fetches below `target/`.
+    Fetch {
+        /// What it fetches.
+        what: &'static str,
+        /// Fetches it.
+        fetch: fn() -> Result<(), String>,
+    },
 }
 
 /// What a run needs.
-pub(super) static RUNS: [Piece; 5] = [
+pub(super) static RUNS: [Piece; 6] = [
     Piece {
         name: "QEMU",
         why: "runs the guest",
         remedies: &[Remedy::Packages(&["qemu-system-x86"])],
-        check: || find(qemu::PROGRAM),
+        check: || find(emulator::PROGRAM),
+    },
+    Piece {
+        name: "setpriv",
+        why: "ends the guests when this program is killed",
+        remedies: &[Remedy::Packages(&["util-linux"])],
+        check: || find(emulator::LEASH),
     },
     Piece {
         name: "guest toolchain",
@@ -71,6 +86,25 @@ pub(super) static RUNS: [Piece; 5] = [
         check: || find("patch"),
     },
 ];
+
+/// What a run on CPUs that take updates needs beside that.
+pub(super) static MODEL: [Piece; 1] = [Piece {
+    name: "QEMU with plugins",
+    why: "runs CPUs that take updates",
+    remedies: &[Remedy::Fetch {
+        what: "Debian's QEMU 11.1, unpacked below target/qemu",
+        fetch: || {
+            let tree = Tree::find().map_err(|error| error.to_string())?;
+            emulator::fetch(&tree.qemu(), &ProgressBar::hidden())
+                .map(drop)
+                .map_err(|error| error.to_string())
+        },
+    }],
+    check: || {
+        let tree = Tree::find().map_err(|error| error.to_string())?;
+        emulator::found(&tree)
+    },
+}];
 
 /// Only development needs them.
 pub(super) static DEVELOPMENT: [Piece; 2] = [
@@ -172,6 +206,7 @@ impl fmt::Display for Remedy {
         match self {
             Self::Packages(packages) => write!(f, "sudo apt-get install {}", packages.join(" ")),
             Self::Command(words) => f.write_str(&words.join(" ")),
+            Self::Fetch { what, .. } => write!(f, "muster setup, which fetches {what}"),
         }
     }
 }

@@ -19,6 +19,7 @@ use serde::Serialize;
 use crate::cli::{Cli, Json, Output, RunArgs, Verb};
 use crate::exit::Exit;
 use crate::fuzz::{self, Bound, Fuzzers};
+use crate::machine::Machine;
 use crate::replay::{self, replay};
 use crate::result::RunResult;
 use crate::result::junit::junit;
@@ -34,7 +35,7 @@ pub fn act(verb: &Verb) -> anyhow::Result<Exit> {
         Verb::Setup { development } => {
             let purpose = match development {
                 true => Purpose::Development,
-                false => Purpose::Runs,
+                false => Purpose::ModelRuns,
             };
             setup::install(purpose, &mut |step| say(step))?;
             say(&screen::findings(&setup::examine()));
@@ -42,7 +43,7 @@ pub fn act(verb: &Verb) -> anyhow::Result<Exit> {
         }
         Verb::Doctor => {
             say(&screen::findings(&setup::examine()));
-            Ok(setup::require(Purpose::Runs).map_or(Exit::Error, |()| Exit::Success))
+            Ok(setup::require(Purpose::ModelRuns).map_or(Exit::Error, |()| Exit::Success))
         }
         Verb::Lint => {
             build::lint(Tree::find()?.root())?;
@@ -109,10 +110,12 @@ pub fn exit_of(error: &anyhow::Error) -> Exit {
 fn run_scenario(args: &RunArgs) -> anyhow::Result<Exit> {
     let tree = Tree::find()?;
     let mut scenario = Scenario::load(&tree.scenarios(), &args.scenario)?;
-    args.overrides().apply(&mut scenario);
+    args.overrides()?.apply(&mut scenario);
     scenario.check()?;
     if scenario.machine.kind.unavailable().is_none() {
-        setup::ensure(Purpose::Runs, &mut |step| eprintln!("muster: {step}"))?;
+        setup::ensure(purpose(scenario.machine.kind), &mut |step| {
+            eprintln!("muster: {step}");
+        })?;
     }
     let progress = progress();
     let run = Runner::new(tree).run(&scenario, args.deny_skips, &progress);
@@ -138,6 +141,15 @@ fn fuzz(target: Option<&str>, bound: Bound, jobs: Option<NonZero<usize>>) -> any
     say(&fuzz::shown::total(&outcomes, start.elapsed()));
     let found = outcomes.iter().any(|outcome| outcome.found.is_some());
     Ok(if found { Exit::Fail } else { Exit::Success })
+}
+
+/// What a run on that machine needs.
+const fn purpose(kind: Machine) -> Purpose {
+    if kind.takes_updates() {
+        Purpose::ModelRuns
+    } else {
+        Purpose::Runs
+    }
 }
 
 /// A spinner for a person at a terminal, nothing for anybody else.

@@ -26,7 +26,7 @@ pub(super) fn act(args: &SuiteArgs) -> anyhow::Result<Exit> {
     }
     let can_run = |scenario: &Scenario| scenario.machine.kind.unavailable().is_none();
     if scenarios.iter().any(can_run) {
-        setup::ensure(Purpose::Runs, &mut |step| eprintln!("muster: {step}"))?;
+        setup::ensure(Purpose::ModelRuns, &mut |step| eprintln!("muster: {step}"))?;
     }
     let outcome = run(args, &tree, &scenarios)?;
     let report = Report::new(&outcome, tree.root());

@@ -192,7 +192,7 @@ record! {
         apic_id: u32 = "apic",
         /// Package number.
         package: u32 = "package",
-        /// Core number, unique in the machine.
+        /// Core number within the package.
         core: u32 = "core",
         /// Thread number within the core, from 0.
         thread: u32 = "thread",

@@ -1,0 +1,110 @@
+//! What the machine saw, against what the guest says: a guest that reports a
+//! load that never was, or keeps quiet about one, is found out.
+//!
+//! A machine that takes updates writes a log of its own; a guest that models
+//! the CPU itself reports the model's counts in its stream. Only the loads of
+//! the main job can be told from the guest's records; other jobs do what they
+//! do.
+
+use report::record::{Cpu, Tally};
+use report::{Outcome, Role, Vendor};
+
+use super::{Charges, Stream, counted};
+use crate::verdict::Verdict;
+
+/// Holds the two against each other.
+pub(super) fn compare(stream: &Stream<'_>, machine: &Stream<'_>, charges: &mut Charges) {
+    let is_load = stream.header.is_some_and(|header| header.job.is_none());
+    let modelled = !stream.tallies.is_empty();
+    if !is_load || !(modelled || machine.machine.is_some()) {
+        return;
+    }
+    if let Some(first) = machine.misuses.first() {
+        let reason = format!(
+            "the machine saw CPU {} misuse it as {}, {} in all",
+            first.cpu,
+            first.kind,
+            counted(machine.misuses.len() as u64, "time")
+        );
+        charges.bring(Verdict::Fail, reason);
+    }
+    let tallies = if modelled {
+        &stream.tallies
+    } else {
+        &machine.tallies
+    };
+    if let Some(tally) = tallies.iter().find(|tally| tally.nr_misuses > 0) {
+        let reason = format!("CPU {} misused the machine", tally.cpu);
+        charges.bring(Verdict::Fail, reason);
+    }
+    for cpu in &stream.cpus {
+        let number = if modelled {
+            Some(cpu.id)
+        } else {
+            number_of(cpu.apic_id, stream)
+        };
+        let tally = tallies.iter().find(|tally| Some(tally.cpu) == number);
+        match tally {
+            Some(tally) => one(cpu, tally, stream, charges),
+            None => charges.bring(
+                Verdict::Error,
+                format!("the machine's log has no last word on CPU {}", cpu.id),
+            ),
+        }
+    }
+}
+
+/// The machine's number of a CPU: it counts them in the order of their APIC
+/// ids, those included that did not come up.
+fn number_of(apic_id: u32, stream: &Stream<'_>) -> Option<u32> {
+    let up = stream.cpus.iter().map(|cpu| cpu.apic_id);
+    let absent = stream.absents.iter().map(|absent| absent.apic_id);
+    u32::try_from(up.chain(absent).filter(|&id| id < apic_id).count()).ok()
+}
+
+fn one(cpu: &Cpu, tally: &Tally, stream: &Stream<'_>, charges: &mut Charges) {
+    if let Some(after) = cpu.after
+        && after != tally.revision
+    {
+        let reason = format!(
+            "CPU {} reports revision {after} and runs {}",
+            cpu.id, tally.revision
+        );
+        charges.bring(Verdict::Fail, reason);
+    }
+    let vendor = stream.header.map(|header| header.vendor);
+    if !nr_loads(cpu, vendor).contains(&tally.nr_loads) {
+        let reason = format!(
+            "CPU {} wrote the load register {}, as a {} that ended as {}",
+            cpu.id,
+            counted(tally.nr_loads.into(), "time"),
+            cpu.role,
+            cpu.outcome
+        );
+        charges.bring(Verdict::Fail, reason);
+    }
+}
+
+/// How often a CPU must have written the load register.
+fn nr_loads(cpu: &Cpu, vendor: Option<Vendor>) -> std::ops::RangeInclusive<u32> {
+    let writes = match cpu.role {
+        Role::Leader => true,
+        Role::Follower => vendor == Some(Vendor::Amd),
+        Role::None => false,
+    };
+    match cpu.outcome {
+        _ if !writes => 0..=0,
+        Outcome::Updated
+        | Outcome::Followed
+        | Outcome::NotTaken
+        | Outcome::Mismatch
+        | Outcome::Hung => 1..=1,
+        // A write that faults by a test lever goes to another register.
+        Outcome::GpFault => 0..=1,
+        Outcome::Already
+        | Outcome::Late
+        | Outcome::Aborted
+        | Outcome::Refused
+        | Outcome::Parked => 0..=0,
+    }
+}
