@@ -106,7 +106,10 @@ extern "C" fn work(cpu: usize) {
     let request = loop {
         match REQUEST.get() {
             Some(request) => break request,
-            None => errand::look(cpu as u32),
+            None => {
+                errand::look(cpu as u32);
+                spin_loop();
+            }
         }
     };
     request.answer(cpu as u32);

@@ -239,7 +239,7 @@ fn qemu(
     let machine = &scenario.machine;
     let patience_us = machine.kind.patience_us(topology.nr_cpus());
     let model = firmware
-        .kind(&machine.cpu, machine.revision, machine.model.sealed)
+        .kind(&machine.cpu, machine.revision, &machine.model)
         .map(|kind| machine.model.config(&kind, topology));
     Qemu {
         emulator,

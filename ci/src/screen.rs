@@ -24,7 +24,8 @@ pub fn result(result: &RunResult) -> String {
     let mut text = heading(result);
     if !result.cpus.is_empty() {
         // Writing to a string cannot fail.
-        let _ = write!(text, "\n{}\n\n", cpus(&result.cpus));
+        let table = cpus(&result.cpus, result.timing.modelled_load);
+        let _ = write!(text, "\n{table}\n\n");
     }
     text += &tests(result);
     text + &verdict(result)
@@ -71,6 +72,9 @@ fn heading(result: &RunResult) -> String {
     if let (Some(machine), Some(accel)) = (context.machine, &context.accel) {
         // Writing to a string cannot fail.
         let _ = write!(text, " on {machine} ({accel})");
+    }
+    if result.timing.modelled_load {
+        text += ", CPUs modelled in the guest: modelled load";
     }
     text.push('\n');
     if let Some(firmware) = &context.firmware {
@@ -126,9 +130,10 @@ pub(crate) fn verdict_style(result: &RunResult) -> Style {
     color.on_default().bold()
 }
 
-/// The table of CPUs.
-fn cpus(cpus: &[CpuResult]) -> Table {
-    const TITLES: [&str; 10] = [
+/// The table of CPUs. Where the guest modelled its CPUs, the time of a load is a
+/// modelled one, and says so.
+fn cpus(cpus: &[CpuResult], is_modelled: bool) -> Table {
+    let titles = [
         "CPU",
         "place",
         "role",
@@ -137,11 +142,15 @@ fn cpus(cpus: &[CpuResult]) -> Table {
         "outcome",
         "called in",
         "gate",
-        "load",
+        if is_modelled {
+            "modelled\nload"
+        } else {
+            "load"
+        },
         "left",
     ];
     let mut table = plain_table();
-    table.set_header(TITLES);
+    table.set_header(titles);
     for cpu in cpus {
         let color = if cpu.outcome.is_success() {
             Color::Green
@@ -170,7 +179,7 @@ fn cpus(cpus: &[CpuResult]) -> Table {
         ]);
     }
     // The outer columns need no space outside.
-    let last = TITLES.len() - 1;
+    let last = titles.len() - 1;
     for (index, padding) in [(0, (0, 1)), (last, (1, 0))] {
         if let Some(column) = table.column_mut(index) {
             column.set_padding(padding);
@@ -262,9 +271,20 @@ mod tests {
         (cpu.called_in_ns, cpu.gate_ns, cpu.left_ns) = (late, late, late);
         (cpu.load_start_ns, cpu.load_end_ns) = (Some(0), late);
         result.cpus[1].outcome = report::Outcome::NotTaken;
-        let text = seen(&cpus(&result.cpus).to_string());
-        let widest = text.lines().map(|line| line.chars().count()).max().unwrap();
-        assert!(widest <= 100, "{widest}\n{text}");
+        for is_modelled in [false, true] {
+            let text = seen(&cpus(&result.cpus, is_modelled).to_string());
+            let widest = text.lines().map(|line| line.chars().count()).max().unwrap();
+            assert!(widest <= 100, "{widest}\n{text}");
+        }
+    }
+
+    #[test]
+    fn a_modelled_load_is_called_so_wherever_its_time_is_shown() {
+        let mut result = passed();
+        assert!(!seen(&super::result(&result)).contains("modelled"));
+        result.timing.modelled_load = true;
+        let text = seen(&super::result(&result));
+        assert_eq!(text.matches("modelled").count(), 3, "{text}");
     }
 
     #[test]

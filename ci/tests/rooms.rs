@@ -27,7 +27,7 @@ const MAY_USE: [(&str, &[&str]); 10] = [
         ],
     ),
     ("muster-boot", &[]),
-    ("muster-fuzz", &["microcode", "report"]),
+    ("muster-fuzz", &["engine", "microcode", "report"]),
     ("rendezvous", &[]),
     ("report", &[]),
 ];

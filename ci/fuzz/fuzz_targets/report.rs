@@ -33,6 +33,10 @@ fn written(line: &Line<'_>) -> Option<String> {
         Line::Time(time) => time.to_string(),
         Line::Absent(absent) => absent.to_string(),
         Line::Guard(guard) => guard.to_string(),
+        Line::Machine(record) => record.to_string(),
+        Line::Load(record) => record.to_string(),
+        Line::Misuse(record) => record.to_string(),
+        Line::Tally(record) => record.to_string(),
         Line::Totals(totals) => totals.to_string(),
         Line::Other(_) => return None,
     })

@@ -24,11 +24,41 @@ pub fn of(target: &str) -> Vec<Vec<u8>> {
         // usual one.
         "judge" => before(&[0, 0, 0, 0, 0, 1, 0xff, 0, 0, 0, 0, 0], files()),
         "digest" => vec![DIGESTS.as_bytes().to_vec()],
+        "engine" => engine(),
         "report" => LINES.iter().map(|line| line.as_bytes().to_vec()).collect(),
         // Their inputs are small: one long enough for every field will do.
         "cache" | "synth" => vec![vec![1; 64], (0..=255).collect()],
         _ => Vec::new(),
     }
+}
+
+/// One load by CPU 0 and its end, on every file: of Intel's, whose data lie
+/// behind a header, on platform id 1; of AMD's, where the first patch is.
+fn engine() -> Vec<Vec<u8>> {
+    const LOAD: [u8; 4] = [0, 0, 0, 0xb0];
+    const FINISH: [u8; 4] = [0, 0, 0, 0xf0];
+    let seed = |is_amd: bool, offset: u16, memory: &[u8]| {
+        let start = [0, u8::from(is_amd), u8::from(!is_amd), 1];
+        let offset = offset.to_le_bytes();
+        [
+            &start,
+            &LOAD[..],
+            &[0],
+            &offset,
+            &[1],
+            &FINISH,
+            &[0],
+            memory,
+        ]
+        .concat()
+    };
+    let updates = intel().into_iter().map(|file| seed(false, 48, &file));
+    let patches = amd().into_iter().filter_map(|file| {
+        let scan = microcode::scan(&file);
+        let offset = scan.candidates.first()?.offset;
+        Some(seed(true, u16::try_from(offset).ok()?, &file))
+    });
+    updates.chain(patches).collect()
 }
 
 fn files() -> Vec<Vec<u8>> {
@@ -95,7 +125,12 @@ const DIGESTS: &str = "# known patches\n\n\
     cutoff 0x0a0011da\n";
 
 /// One line of every kind.
-const LINES: [&str; 15] = [
+const LINES: [&str; 19] = [
+    "# machine kind=qemu-plugin version=0.1.0 started_ms=1 vendor=intel sig=0x000506e3 cpus=4 threads=2",
+    "# load at_ns=5 cpu=1 msr=0x00000079 value=0x1030 outcome=taken before=0x00000001 \
+     after=0x000000f0 bytes=2048 took_ns=9",
+    "# misuse at_ns=5 cpu=1 kind=sibling-activity msr=0x0000008b",
+    "# tally cpu=0 reads=3 loads=1 misuses=0 rev=0x000000f0",
     "KTAP version 1",
     "1..5",
     "ok 1 initrd",

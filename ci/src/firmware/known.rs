@@ -6,8 +6,8 @@ use microcode::profile::{MinimumRule, SDM};
 use microcode::{CpuKind, Fit, Policy, Reason, Scan, Update, Vendor, amd};
 
 use super::Firmware;
-use crate::machine::Cpu;
 use crate::machine::model::Kind;
+use crate::machine::{Cpu, Model};
 
 /// From this family on, a patch id encodes its CPU.
 const FAMILY_ZEN: u32 = 0x17;
@@ -19,23 +19,28 @@ impl Firmware {
     /// for it declares it may replace on a running machine, else with what a
     /// CPU shows whose firmware has none.
     #[must_use]
-    pub fn kind(&self, cpu: &Cpu, revision: Option<u32>, is_sealed: bool) -> Option<Kind> {
+    pub fn kind(&self, cpu: &Cpu, revision: Option<u32>, model: &Model) -> Option<Kind> {
         let (vendor, signature) = cpu.target()?;
-        let kind = CpuKind::new(vendor, signature);
         let scan = microcode::scan(&self.genuine);
-        let seals = if is_sealed {
-            seals(&scan, &kind)
-        } else {
-            Vec::new()
+        let kind = CpuKind {
+            platform_id: model
+                .platform_id
+                .unwrap_or_else(|| platform_id(&scan, signature)),
+            ..CpuKind::new(vendor, signature)
         };
         Some(Kind {
             vendor,
             signature,
+            platform_id: kind.platform_id,
             revision: revision
                 .or_else(|| lowest_start(&scan, &kind))
                 .unwrap_or_else(|| first_revision(vendor, signature)),
             equivalence_ids: equivalence_ids(&scan, &kind),
-            seals,
+            seals: if model.sealed {
+                seals(&scan, &kind)
+            } else {
+                Vec::new()
+            },
         })
     }
 
@@ -47,6 +52,32 @@ impl Firmware {
         let scan = microcode::scan(&self.genuine);
         lowest_start(&scan, &CpuKind::new(vendor, signature))
     }
+}
+
+/// A platform that has an update: 0 if one is for that, else the first of the
+/// newest update for the signature.
+fn platform_id(scan: &Scan<'_>, signature: u32) -> u8 {
+    let flags = |update: &Update<'_>| {
+        let named = update
+            .targets()
+            .filter(|target| target.signature == signature);
+        named
+            .filter_map(|target| target.flags)
+            .reduce(|all, flags| all | flags)
+    };
+    let updates = scan.candidates.iter().map(|candidate| &candidate.update);
+    let named = || {
+        let with_flags = |update| Some((flags(update)?, update));
+        updates.clone().filter_map(with_flags)
+    };
+    if named().any(|(flags, _)| flags == 0 || flags & 1 != 0) {
+        return 0;
+    }
+    let newest = named().max_by(|(_, one), (_, other)| {
+        Vendor::Intel.compare_revisions(one.revision(), other.revision())
+    });
+    let first = newest.map_or(0, |(flags, _)| flags.trailing_zeros());
+    u8::try_from(first).ok().filter(|&id| id < 8).unwrap_or(0)
 }
 
 fn lowest_start(scan: &Scan<'_>, kind: &CpuKind) -> Option<u32> {
@@ -105,7 +136,14 @@ mod tests {
     fn kind(bytes: Vec<u8>, cpu: &str, is_sealed: bool) -> Kind {
         let firmware = Firmware::made("a test", bytes);
         firmware
-            .kind(&cpu.parse().unwrap(), None, is_sealed)
+            .kind(
+                &cpu.parse().unwrap(),
+                None,
+                &Model {
+                    sealed: is_sealed,
+                    ..Model::default()
+                },
+            )
             .unwrap()
     }
 
@@ -117,6 +155,21 @@ mod tests {
         };
         assert_eq!(update(0), 1);
         assert_eq!(update(5), 5);
+    }
+
+    #[test]
+    fn a_virtual_cpu_is_on_a_platform_that_has_an_update() {
+        let platform = |updates: &[(u32, u32)]| {
+            let update =
+                |&(flags, revision)| microcode::synth::intel(0x0005_0654, flags, revision).build();
+            let bytes: Vec<u8> = updates.iter().flat_map(update).collect();
+            kind(bytes, "Skylake-Server", false).platform_id
+        };
+        assert_eq!(platform(&[(0x22, 9), (0x01, 1)]), 0);
+        assert_eq!(platform(&[(0x40, 1), (0x36, 9)]), 1);
+        assert_eq!(platform(&[(0x40, 9), (0x36, 1)]), 6);
+        assert_eq!(platform(&[(0, 1)]), 0);
+        assert_eq!(platform(&[]), 0);
     }
 
     #[test]

@@ -12,8 +12,9 @@ use super::Topology;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Model {
-    /// Platform id, 0 to 7 (Intel).
-    pub platform_id: u8,
+    /// Platform id, 0 to 7 (Intel). Without it, 0 if an update for the CPU is for
+    /// that, else the first that the newest one is for.
+    pub platform_id: Option<u8>,
     /// Who shares a revision; the vendor's way without it.
     pub revisions: Option<Domain>,
     /// What becomes of an older update.
@@ -50,6 +51,8 @@ pub struct Kind {
     pub vendor: Vendor,
     /// CPUID leaf 1 EAX.
     pub signature: u32,
+    /// Its platform id, where the table says nothing.
+    pub platform_id: u8,
     /// The revision that it starts with.
     pub revision: u32,
     /// What AMD's tables call it.
@@ -87,7 +90,7 @@ impl Model {
     #[must_use]
     pub fn config(&self, kind: &Kind, topology: Topology) -> Config {
         Config {
-            platform_id: self.platform_id,
+            platform_id: self.platform_id.unwrap_or(kind.platform_id),
             revision: kind.revision,
             threads: topology.nr_threads,
             revisions: self.revisions,
@@ -107,6 +110,7 @@ impl Model {
         let kind = Kind {
             vendor,
             signature: 0,
+            platform_id: 0,
             revision: 0,
             equivalence_ids: Vec::new(),
             seals: Vec::new(),
@@ -114,10 +118,17 @@ impl Model {
         self.config(&kind, topology).check()
     }
 
-    /// Whether some core has another signature, which QEMU then has to show.
+    /// Whether a guest that models its CPUs itself can have it so: it takes them
+    /// as it finds them, and only what they cost and what goes wrong is told.
     #[must_use]
-    pub fn has_mixed_signatures(&self) -> bool {
-        self.core.iter().any(|core| core.signature.is_some())
+    pub fn suits_a_guest(&self) -> bool {
+        let told = Self {
+            cost: self.cost,
+            fault: self.fault.clone(),
+            random: self.random,
+            ..Self::default()
+        };
+        *self == told
     }
 }
 
@@ -138,6 +149,7 @@ mod tests {
         let kind = Kind {
             vendor: Vendor::Intel,
             signature: 0x0005_0654,
+            platform_id: 5,
             revision: 1,
             equivalence_ids: Vec::new(),
             seals: Vec::new(),
@@ -145,6 +157,7 @@ mod tests {
         let config = model.config(&kind, topology());
         assert_eq!(config.check(), Ok(()));
         assert_eq!((config.cpus, config.threads, config.fault.len()), (8, 2, 5));
+        assert_eq!(config.platform_id, 2, "the table's own");
         let text = toml::to_string(&config).unwrap();
         assert_eq!(toml::from_str::<Config>(&text).unwrap(), config, "{text}");
     }
@@ -160,5 +173,16 @@ mod tests {
         assert!(check("fault = [{ kind = \"hang\", core = 4 }]").contains("0 to 3"));
         assert!(check("core = [{ id = 1 }, { id = 1 }]").contains("the id 1"));
         assert!(toml::from_str::<Model>("colour = 1").is_err());
+    }
+
+    #[test]
+    fn a_guest_that_models_its_cpus_is_told_of_cost_and_faults_alone() {
+        let suits = |table: &str| toml::from_str::<Model>(table).unwrap().suits_a_guest();
+        assert!(suits(
+            "cost = { load_us = 5 }\nfault = [{ kind = \"hang\" }]"
+        ));
+        assert!(!suits("older = \"taken\""));
+        assert!(!suits("sealed = true"));
+        assert!(!suits("core = [{ id = 1, revision = 2 }]"));
     }
 }

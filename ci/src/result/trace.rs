@@ -15,13 +15,18 @@ pub fn trace(result: &RunResult) -> Value {
         "ph": "M", "pid": 0, "name": "process_name",
         "args": {"name": format!("muster {}", result.context.scenario)},
     });
+    let load = if result.timing.modelled_load {
+        "modelled load"
+    } else {
+        "load"
+    };
     let events: Vec<_> = std::iter::once(process)
-        .chain(result.cpus.iter().flat_map(track))
+        .chain(result.cpus.iter().flat_map(|cpu| track(cpu, load)))
         .collect();
     json!({"displayTimeUnit": "ns", "traceEvents": events})
 }
 
-fn track(cpu: &CpuResult) -> Vec<Value> {
+fn track(cpu: &CpuResult, load: &str) -> Vec<Value> {
     let name = format!("CPU {} ({})", cpu.id, cpu.role);
     let mut events = vec![
         json!({"ph": "M", "pid": 0, "tid": cpu.id, "name": "thread_name", "args": {"name": name}}),
@@ -33,7 +38,7 @@ fn track(cpu: &CpuResult) -> Vec<Value> {
     let slices = [
         ("stall", cpu.called_in_ns, cpu.left_ns),
         ("wait for the gate", cpu.called_in_ns, cpu.gate_ns),
-        ("load", cpu.load_start_ns, cpu.load_end_ns),
+        (load, cpu.load_start_ns, cpu.load_end_ns),
         ("settle", settled, cpu.left_ns),
     ];
     events.extend(slices.into_iter().filter_map(|(name, from, to)| {

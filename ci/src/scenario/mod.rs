@@ -165,6 +165,12 @@ pub enum Unsound {
     /// The CPUs that take updates cannot be so.
     #[error("machine.model: {0}")]
     Model(#[from] ConfigError),
+    /// Fields that a guest's own model has not.
+    #[error(
+        "machine.model: a guest that models its CPUs (hardware engine) takes them as it finds \
+         them: give cost, fault and random alone, or the machine model without it"
+    )]
+    NotForGuest,
     /// A model of a CPU that is not known.
     #[error(
         "the CPU {0} has no signature that is known here, and a CPU that takes updates needs one: \
@@ -270,6 +276,9 @@ impl Scenario {
                 .target()
                 .ok_or_else(|| Unsound::UnknownCpu(machine.cpu.clone()))?;
             machine.model.check(vendor, topology)?;
+        }
+        if self.guest.hardware == Hardware::Engine && !machine.model.suits_a_guest() {
+            return Err(Unsound::NotForGuest);
         }
         let accel = machine.accel();
         if accel.split(',').next() != Some(machine.kind.accelerator()) {

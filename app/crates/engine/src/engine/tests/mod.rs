@@ -8,6 +8,7 @@ use std::vec::Vec;
 use microcode::synth;
 
 use super::*;
+use crate::{Downgrade, Fault, FaultKind, Refusal};
 
 mod loads;
 mod registers;
