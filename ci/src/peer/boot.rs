@@ -12,12 +12,14 @@ use super::compare::Seen;
 use super::packages::Program;
 use super::{Error, MACHINE, Observation, Peer, Words, at};
 use crate::firmware::Firmware;
+use crate::judge::Ending;
 use crate::machine::Topology;
 use crate::machine::emulator::Emulator;
 use crate::machine::qemu::{Plugin, Qemu};
 use crate::result::{Files, read_lossy};
 use crate::scenario::MachineTable;
 use crate::tree::Tree;
+use crate::verdict::Verdict;
 
 /// How long a peer may take: boots that take four seconds are given a minute.
 const TIMEOUT: Duration = Duration::from_mins(1);
@@ -77,7 +79,7 @@ fn qemu(
         ..
     } = &case.machine;
     let config = firmware
-        .kind(cpu, *revision, model.sealed)
+        .kind(cpu, *revision, model)
         .map(|kind| model.config(&kind, topology));
     Qemu {
         emulator: host.emulator.clone(),
@@ -104,13 +106,16 @@ fn run(files: &Files, peer: Peer, qemu: &Qemu, initrd: &[u8]) -> io::Result<Boot
     fs::write(files.initrd(), initrd)?;
     let begin = Instant::now();
     let serial = files.serial();
-    qemu.run_until(files, TIMEOUT, &|| {
+    let ending = qemu.run_until(files, TIMEOUT, &|| {
         read_lossy(&serial).is_ok_and(|log| log.contains(peer.end()))
     })?;
     let seconds = begin.elapsed().as_secs_f64();
     Ok(Boot {
         seen: Seen {
-            observation: Observation::read(&read_lossy(&files.machine())?),
+            observation: Observation::read(&read_lossy(&files.machine())?).ok_or(match ending {
+                Ending::TimedOut { .. } => Verdict::Timeout,
+                _ => Verdict::Crash,
+            }),
             directory: Tree::shown(files.dir()),
         },
         words: peer.words(&read_lossy(&serial)?),

@@ -136,7 +136,7 @@ impl Case {
     }
 
     /// What a peer should make of the blob.
-    pub(super) fn of_peer(&self, peer: Peer, release: Release, blob: &[u8]) -> Prediction {
+    pub(super) fn of_peer(&self, peer: Peer, release: Release, firmware: &Firmware) -> Prediction {
         let none_listed = DigestList::default();
         // The vendor's patches are on the lists, and no others are.
         let is_unlisted = self.checks_digests && self.firmware.is_some();
@@ -148,7 +148,7 @@ impl Case {
             }),
             ..Policy::default()
         };
-        let by_profile = self.prediction(blob, &policy, |reason| {
+        let by_profile = self.prediction(firmware, &policy, |reason| {
             matches!(reason, Reason::Chosen | Reason::Same { rewritten: true })
         });
         let mut unlike = self.unlike.iter();
@@ -163,18 +163,33 @@ impl Case {
     /// What Muster's guest should make of it. It has no list of digests, and
     /// knows before it begins that all CPUs run a revision already; a loader
     /// that goes from CPU to CPU does not.
-    pub(super) fn of_muster(&self, blob: &[u8]) -> Prediction {
-        self.prediction(blob, &Policy::default(), |reason| *reason == Reason::Chosen)
+    pub(super) fn of_muster(&self, firmware: &Firmware) -> Prediction {
+        self.prediction(firmware, &Policy::default(), |reason| {
+            *reason == Reason::Chosen
+        })
     }
 
     fn prediction(
         &self,
-        blob: &[u8],
+        firmware: &Firmware,
         policy: &Policy<'_>,
         is_written: fn(&Reason) -> bool,
     ) -> Prediction {
-        let scan = scan_as(blob, policy.profile);
-        let reasons = self.cpu_kind().map(|cpu| judge(&scan, &cpu, policy));
+        let MachineTable {
+            cpu,
+            revision,
+            model,
+            ..
+        } = &self.machine;
+        let scan = scan_as(&firmware.initrd, policy.profile);
+        let reasons = firmware.kind(cpu, *revision, model).map(|kind| {
+            let cpu = CpuKind {
+                platform_id: kind.platform_id,
+                revision: kind.revision,
+                ..CpuKind::new(kind.vendor, kind.signature)
+            };
+            judge(&scan, &cpu, policy)
+        });
         let reasons = reasons.unwrap_or_default();
         let decides = reasons
             .iter()
@@ -188,15 +203,6 @@ impl Case {
             verdict: decides.map_or("none", |reason| reason.verdict().name()),
             unlike: None,
         }
-    }
-
-    /// The CPU as a loader sees it.
-    fn cpu_kind(&self) -> Option<CpuKind> {
-        let (vendor, signature) = self.machine.cpu.target()?;
-        Some(CpuKind {
-            revision: self.machine.revision.unwrap_or(1),
-            ..CpuKind::new(vendor, signature)
-        })
     }
 }
 
@@ -213,10 +219,9 @@ mod tests {
         case.of_peer(peer, release, &blob)
     }
 
-    fn blob(case: &Case) -> Vec<u8> {
+    fn blob(case: &Case) -> Firmware {
         let nowhere = Path::new("/nonexistent");
-        let firmware = case.blob(nowhere, &ProgressBar::hidden());
-        firmware.unwrap().initrd
+        case.blob(nowhere, &ProgressBar::hidden()).unwrap()
     }
 
     #[test]

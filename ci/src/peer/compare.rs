@@ -9,8 +9,8 @@ use crate::verdict::Verdict;
 /// What is known of one loader.
 #[derive(Clone, Debug)]
 pub(super) struct Seen {
-    /// What the machine saw; `None` if its log has no end.
-    pub(super) observation: Option<Observation>,
+    /// What the machine saw; TIMEOUT, CRASH or ERROR if its log has no end.
+    pub(super) observation: Result<Observation, Verdict>,
     /// The folder of the files.
     pub(super) directory: String,
 }
@@ -29,13 +29,13 @@ pub(super) fn compare(
     result.seconds = boot.seconds;
     result.unlike.clone_from(&of_peer.unlike);
     for (name, seen) in [(peer.name(), &seen), ("Muster", &muster)] {
-        if seen.observation.is_none() {
-            let reason = format!("{name} did not come to its end: see {}", seen.directory);
+        if let Err(verdict) = seen.observation {
+            let reason = format!("{name}: {verdict}: see {}", seen.directory);
             result.reasons.push(reason);
-            result.verdict = Verdict::Error;
+            result.verdict = result.verdict.worse(verdict);
         }
     }
-    let (Some(by_peer), Some(by_muster)) = (&seen.observation, &muster.observation) else {
+    let (Ok(by_peer), Ok(by_muster)) = (&seen.observation, &muster.observation) else {
         return result;
     };
     let mut reasons = deviations(peer.name(), of_peer, by_peer);
@@ -95,7 +95,7 @@ mod tests {
 
     fn seen(outcome: Outcome) -> Seen {
         Seen {
-            observation: Some(Observation {
+            observation: Ok(Observation {
                 outcome,
                 revisions: vec![5, 5],
                 nr_writes: 2,
@@ -164,10 +164,11 @@ mod tests {
     }
 
     #[test]
-    fn a_loader_that_did_not_end_is_an_error() {
+    fn a_loader_that_did_not_end_is_told_with_where_to_look() {
         let mut dead = seen(Outcome::Loaded);
-        dead.observation = None;
+        dead.observation = Err(Verdict::Timeout);
         let result = compared(dead, None, seen(Outcome::Loaded));
-        assert_eq!(result.verdict, Verdict::Error);
+        assert_eq!(result.verdict, Verdict::Timeout);
+        assert_eq!(result.reasons, ["Linux: TIMEOUT: see run"]);
     }
 }

@@ -255,19 +255,20 @@ fn try_case(
         }
         Err(BlobError::Firmware(error)) => return Err(run::Error::from(error).into()),
     };
-    let blob = &firmware.initrd;
-    let scenario = case.scenario(blob);
+    let scenario = case.scenario(&firmware.initrd);
     let topology = scenario.check().map_err(run::Error::from)?;
     let muster = runner.run(&scenario, false, progress)?;
     let log = muster.files.machine();
+    // A machine whose log has no end did not pass.
+    let verdict = muster.result.verdict.worse(Verdict::Error);
     let muster = Seen {
-        observation: Observation::read(&read_lossy(&log).map_err(at(&log))?),
+        observation: Observation::read(&read_lossy(&log).map_err(at(&log))?).ok_or(verdict),
         directory: Tree::shown(muster.files.dir()),
     };
     progress.set_message(format!("booting {peer} on {}", case.name));
     let boot = boot::boot(tree, peer, host, case, topology, &firmware)?;
-    let of_peer = case.of_peer(peer, release, blob);
-    let of_muster = case.of_muster(blob);
+    let of_peer = case.of_peer(peer, release, &firmware);
+    let of_muster = case.of_muster(&firmware);
     Ok(compare::compare(
         peer,
         case,

@@ -170,7 +170,7 @@ impl Report {
         for case in cases.filter(|case| case.verdict == Verdict::Skip) {
             case.verdict = Verdict::Error;
             case.reasons.insert(0, DENIED.to_owned());
-            self.verdict = worse(self.verdict, Verdict::Error);
+            self.verdict = self.verdict.worse(Verdict::Error);
         }
         if self.verdict == Verdict::Skip {
             self.verdict = Verdict::Error;
@@ -212,14 +212,6 @@ impl Report {
         let mut report = quick_junit::Report::new("muster");
         report.add_test_suite(suite);
         report
-    }
-}
-
-fn worse(left: Verdict, right: Verdict) -> Verdict {
-    if left.severity() < right.severity() {
-        right
-    } else {
-        left
     }
 }
 
