@@ -32,6 +32,10 @@ doctor *ARGS:
 blob *ARGS:
     @{{ muster }} blob "$@"
 
+# Boot Debian's Linux or Xen with the same microcode on the same CPU, and compare: linux|xen [CASE…]
+peer *ARGS:
+    @{{ muster }} peer "$@"
+
 # Judge a saved console again
 replay *ARGS:
     @{{ muster }} replay "$@"

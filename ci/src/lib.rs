@@ -26,6 +26,7 @@ pub mod judge;
 pub mod machine;
 pub mod named;
 pub mod number;
+pub mod peer;
 pub mod pool;
 mod provenance;
 pub mod replay;

@@ -252,6 +252,7 @@ fn qemu(
         model: plugin
             .zip(model.clone())
             .map(|(library, config)| Plugin { library, config }),
+        is_bare: false,
         topology,
         image,
         module: match scenario.firmware.delivery {

@@ -78,6 +78,16 @@ impl Verdict {
         }
     }
 
+    /// The worse of two; the first where neither is.
+    #[must_use]
+    pub const fn worse(self, other: Self) -> Self {
+        if self.severity() < other.severity() {
+            other
+        } else {
+            self
+        }
+    }
+
     /// What a run that ended so counts as, for exit codes and sums. What is as
     /// declared has passed, whatever it is. What is not has failed, and so has
     /// a pass where another end is declared: something went by unseen. Only

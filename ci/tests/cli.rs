@@ -62,6 +62,8 @@ fn a_wrong_command_line_is_usage_and_names_what_is_wrong() {
         ("suite -g nothing-of-this-name", "smoke"),
         ("suite -j 0", "-j"),
         ("suite --list --junit x.xml", "--junit"),
+        ("peer hurd", "linux"),
+        ("peer xen nothing-of-this-name", "intel-good"),
         ("replay /nonexistent", "/nonexistent"),
         ("man walk", "walk"),
     ] {
@@ -166,4 +168,14 @@ fn completions_and_manual_pages_are_generated() {
     }
     assert!(stdout("man", 0).contains(".TH"));
     assert!(stdout("man run", 0).contains("firmware"));
+}
+
+#[test]
+fn the_cases_of_a_peer_are_listed_as_text_and_as_json() {
+    let text = stdout("peer linux --list", 0);
+    assert!(text.contains("\namd-vendor "), "{text}");
+    let entries: Value =
+        serde_json::from_str(&stdout("peer xen amd-good --list --json", 0)).unwrap();
+    assert_eq!(entries[0]["name"], "amd-good");
+    assert_eq!(entries.as_array().unwrap().len(), 1);
 }

@@ -1,9 +1,11 @@
 //! The command line: verbs and flags, without what they do.
 
 mod blob;
+mod peer;
 mod suite;
 
 pub use blob::{BlobVerb, ExplainArgs};
+pub use peer::PeerArgs;
 pub use suite::SuiteArgs;
 
 use std::num::NonZero;
@@ -111,6 +113,9 @@ pub enum Verb {
         #[command(subcommand)]
         verb: BlobVerb,
     },
+    /// Boot another loader with the same microcode on the same CPU, and compare
+    #[command(after_help = peer::EXAMPLES)]
+    Peer(PeerArgs),
     /// Print the completions of a shell
     #[command(after_help = "Example:\n  muster completions bash > \
                       ~/.local/share/bash-completion/completions/muster")]

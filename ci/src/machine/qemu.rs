@@ -15,8 +15,9 @@ use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
 use wait_timeout::ChildExt;
 
 use engine::{Config, LateLoad};
@@ -25,6 +26,9 @@ use super::emulator::Emulator;
 use super::{Cpu, Machine, Topology};
 use crate::judge::Ending;
 use crate::result::Files;
+
+/// How often a guest is looked at that does not end by itself.
+const POLL: Duration = Duration::from_millis(50);
 
 const MIB: u64 = 1 << 20;
 /// Kernel, image and heap, and what each CPU adds (stacks, per-core data).
@@ -46,6 +50,8 @@ pub struct Qemu {
     pub revision: Option<u32>,
     /// What stands behind it, if anything does.
     pub model: Option<Plugin>,
+    /// Whether the CPU keeps quiet about what it runs under.
+    pub is_bare: bool,
     /// How many of it.
     pub topology: Topology,
     /// The unikernel.
@@ -82,11 +88,13 @@ impl Qemu {
 
     /// The CPU as `-cpu` takes it.
     fn cpu(&self) -> String {
-        let cpu = self.cpu.qemu_cpu(self.machine, self.revision);
+        let mut cpu = self.cpu.qemu_cpu(self.machine, self.revision);
+        if self.is_bare {
+            cpu += ",-hypervisor";
+        }
         if self.model.is_none() {
             return cpu;
         }
-        let mut cpu = cpu;
         if self.has_one_thread() {
             cpu += ",-x2apic";
         }
@@ -224,6 +232,17 @@ impl Qemu {
     /// `qemu.log` gets what QEMU says, `cmdline.txt` the command as a
     /// shell takes it.
     pub fn run(&self, files: &Files, timeout: Duration) -> io::Result<Ending> {
+        self.run_until(files, timeout, &|| false)
+    }
+
+    /// The same for a guest that does not end by itself: QEMU is asked to end
+    /// once `is_over` says so, and what it writes at its end is written.
+    pub fn run_until(
+        &self,
+        files: &Files,
+        timeout: Duration,
+        is_over: &dyn Fn() -> bool,
+    ) -> io::Result<Ending> {
         let arguments = self.arguments(files);
         if let Some(plugin) = &self.model {
             let text = toml::to_string(&plugin.config).map_err(io::Error::other)?;
@@ -242,8 +261,16 @@ impl Qemu {
             .stdout(log.try_clone()?)
             .stderr(log)
             .spawn()?;
-        if let Some(status) = child.wait_timeout(timeout)? {
-            return Ok(ending(status));
+        let begin = Instant::now();
+        let mut is_asked = false;
+        while begin.elapsed() < timeout {
+            if let Some(status) = child.wait_timeout(POLL)? {
+                return Ok(ending(status));
+            }
+            if !is_asked && is_over() {
+                kill_process(Pid::from_child(&child), Signal::TERM)?;
+                is_asked = true;
+            }
         }
         child.kill()?;
         child.wait()?;
@@ -273,6 +300,7 @@ mod tests {
         Qemu {
             emulator: Emulator::system(),
             model: None,
+            is_bare: false,
             machine: Machine::Tcg,
             accel: "tcg,thread=multi".to_owned(),
             cpu: Cpu::default(),
@@ -306,6 +334,14 @@ mod tests {
             ["file,id=console,path=/r,,1/console.log"]
         );
         assert!(arguments.ends_with(&["-icount".to_owned(), "shift=0".to_owned()]));
+    }
+
+    #[test]
+    fn a_bare_cpu_has_no_hypervisor_s_bit() {
+        let mut qemu = qemu();
+        assert_eq!(qemu.cpu(), "Skylake-Server");
+        qemu.is_bare = true;
+        assert_eq!(qemu.cpu(), "Skylake-Server,-hypervisor");
     }
 
     #[test]

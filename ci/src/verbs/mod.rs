@@ -1,6 +1,7 @@
 //! What the verbs do: the library's parts put together, and what is printed.
 
 mod blob;
+mod peer;
 mod suite;
 
 use std::fs;
@@ -68,6 +69,7 @@ pub fn act(verb: &Verb) -> anyhow::Result<Exit> {
             Ok(Exit::of_run(result.verdict, result.as_expected))
         }
         Verb::Blob { verb } => blob::act(verb),
+        Verb::Peer(args) => peer::act(args),
         Verb::Completions { shell } => {
             let mut text = Vec::new();
             clap_complete::generate(*shell, &mut Cli::command(), "muster", &mut text);
@@ -94,6 +96,10 @@ pub fn exit_of(error: &anyhow::Error) -> Exit {
         || error.is::<crate::blob::Error>()
         || error.is::<firmware::SyntheticError>()
         || matches!(error.downcast_ref(), Some(fuzz::Error::NoTarget { .. }))
+        || matches!(
+            error.downcast_ref(),
+            Some(crate::peer::Error::Unknown { .. })
+        )
         || matches!(
             error.downcast_ref(),
             Some(run::Error::Scenario(_) | run::Error::Firmware(_))
