@@ -11,7 +11,7 @@ use super::{Observation, Outcome, Peer, Release, Request};
 use crate::verdict::Verdict;
 
 /// The version of the layout of the JSON.
-const SCHEMA_VERSION: u32 = 1;
+pub const SCHEMA_VERSION: u32 = 1;
 
 /// A case in a list.
 #[derive(Clone, Copy, Debug, Serialize)]
