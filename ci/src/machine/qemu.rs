@@ -86,27 +86,21 @@ impl Qemu {
                 .any(|word| counts(word) || word == "-icount")
     }
 
-    /// The CPU as `-cpu` takes it.
-    fn cpu(&self) -> String {
-        let mut cpu = self.cpu.qemu_cpu(self.machine, self.revision);
+    /// What every CPU of this machine has beside its model's own properties.
+    fn properties(&self) -> String {
+        let has_control = |plugin: &Plugin| plugin.config.late_load != LateLoad::Always;
+        let mut properties = String::new();
         if self.is_bare {
-            cpu += ",-hypervisor";
+            properties += ",hypervisor=off";
         }
-        if self.model.is_none() {
-            return cpu;
+        if self.model.is_some() && self.has_one_thread() {
+            properties += ",x2apic=off";
         }
-        if self.has_one_thread() {
-            cpu += ",-x2apic";
-        }
-        if self
-            .model
-            .as_ref()
-            .is_some_and(|model| model.config.late_load != LateLoad::Always)
-        {
+        if self.model.as_ref().is_some_and(has_control) {
             // QEMU's own CPU has no IA32_ARCH_CAPABILITIES.
-            cpu += ",+arch-capabilities,x-force-features=on";
+            properties += ",arch-capabilities=on,x-force-features=on";
         }
-        cpu
+        properties
     }
 
     /// What `-plugin` is given.
@@ -156,7 +150,8 @@ impl Qemu {
             words.extend([
                 "-device".to_owned(),
                 format!(
-                    "{kind},socket-id={},core-id={},thread-id={}",
+                    "{kind}{},socket-id={},core-id={},thread-id={}",
+                    self.properties(),
                     core / nr_cores,
                     core % nr_cores,
                     cpu % nr_threads
@@ -188,7 +183,7 @@ impl Qemu {
             "-accel",
             &self.accel,
             "-cpu",
-            &self.cpu(),
+            &(self.cpu.qemu_cpu(self.machine, self.revision) + &self.properties()),
             "-m",
             &format!("{}M", self.memory_mib()),
             "-kernel",
@@ -339,9 +334,65 @@ mod tests {
     #[test]
     fn a_bare_cpu_has_no_hypervisor_s_bit() {
         let mut qemu = qemu();
-        assert_eq!(qemu.cpu(), "Skylake-Server");
+        assert_eq!(qemu.properties(), "");
         qemu.is_bare = true;
-        assert_eq!(qemu.cpu(), "Skylake-Server,-hypervisor");
+        assert_eq!(qemu.properties(), ",hypervisor=off");
+    }
+
+    /// Two packages of two cores of two threads; the last core has another
+    /// stepping.
+    fn mixed() -> Qemu {
+        let mut config = Config::new(microcode::Vendor::Intel, 0x0005_0654, 8);
+        config.threads = 2;
+        config.core.push(engine::CoreConfig {
+            id: 3,
+            signature: Some(0x0005_0657),
+            platform_id: None,
+            revision: None,
+        });
+        Qemu {
+            model: Some(Plugin {
+                library: "/p,1.so".into(),
+                config,
+            }),
+            ..qemu()
+        }
+    }
+
+    #[test]
+    fn cpus_that_differ_are_devices_each_in_its_place() {
+        let arguments = mixed().arguments(&Files::at(Path::new("/r")));
+        assert_eq!(
+            values(&arguments, "-smp"),
+            ["cpus=1,maxcpus=8,sockets=2,cores=2,threads=2"]
+        );
+        let devices = values(&arguments, "-device");
+        let cpus: Vec<_> = devices.iter().filter(|d| d.contains("-cpu,")).collect();
+        assert_eq!(cpus.len(), 7);
+        assert_eq!(
+            *cpus[0],
+            "Skylake-Server-x86_64-cpu,x2apic=off,socket-id=0,core-id=0,thread-id=1"
+        );
+        assert_eq!(
+            *cpus[6],
+            "Skylake-Server-x86_64-cpu,family=6,model=85,stepping=7,x2apic=off,\
+             socket-id=1,core-id=1,thread-id=1"
+        );
+    }
+
+    #[test]
+    fn the_plugin_is_told_how_apic_ids_are_made_only_where_it_has_to_ask_for_them() {
+        let plugin = |qemu: Qemu| {
+            let arguments = qemu.arguments(&Files::at(Path::new("/r")));
+            values(&arguments, "-plugin")[0].to_owned()
+        };
+        let all = "file=/p,,1.so,config=/r/cpus.toml,log=/r/machine.log";
+        assert_eq!(plugin(mixed()), format!("{all},cores=2"));
+        let many_threads = Qemu {
+            extra: Vec::new(),
+            ..mixed()
+        };
+        assert_eq!(plugin(many_threads), all);
     }
 
     #[test]
