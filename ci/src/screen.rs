@@ -43,7 +43,13 @@ fn tests(result: &RunResult) -> String {
         let status = status_word(test.status);
         format!("{} {style}{status}{style:#}", test.name)
     });
-    text += &ends.collect::<Vec<_>>().join(" · ");
+    // The main job's fit one line; a job with many gives each its own.
+    let separator = if result.tests.len() > report::TESTS.len() {
+        "\n"
+    } else {
+        " · "
+    };
+    text += &ends.collect::<Vec<_>>().join(separator);
     text.push('\n');
     let messages = result.findings.iter().map(|finding| &finding.message);
     let reasons = result.tests.iter().map(|test| &test.reason);
