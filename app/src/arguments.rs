@@ -17,6 +17,8 @@ pub(crate) enum Fault {
     FaultingWrite(u32),
     /// This CPU allocates and prints while it loads.
     Unquiet(u32),
+    /// CPUs that wait for another one execute CPUID meanwhile.
+    Disturb,
     /// Panic before the request.
     Panic,
     /// Overflow the stack before the request.
@@ -119,6 +121,7 @@ fn fault(word: &str, value: &str) -> Result<Fault, String> {
         ("never-arrives", cpu) => Ok(Fault::NeverArrives(number(word, cpu)?)),
         ("gp-fault", cpu) => Ok(Fault::FaultingWrite(number(word, cpu)?)),
         ("unquiet", cpu) => Ok(Fault::Unquiet(number(word, cpu)?)),
+        ("disturb", "") => Ok(Fault::Disturb),
         ("panic", "") => Ok(Fault::Panic),
         ("exception", "") => Ok(Fault::Exception),
         ("hang", "") => Ok(Fault::Hang),

@@ -215,7 +215,10 @@ fn pull_lever(fault: Option<Fault>) {
         Some(Fault::Hang) => loop {
             cpu::interrupts::wait();
         },
-        Some(Fault::NeverArrives(_) | Fault::FaultingWrite(_) | Fault::Unquiet(_)) | None => {}
+        Some(
+            Fault::NeverArrives(_) | Fault::FaultingWrite(_) | Fault::Unquiet(_) | Fault::Disturb,
+        )
+        | None => {}
     }
 }
 

@@ -5,6 +5,7 @@ use alloc::boxed::Box;
 use core::hint::spin_loop;
 use core::sync::atomic::{AtomicU64, Ordering};
 
+use cpu::registers::CpuIdReader;
 use cpu::tsc::Clock;
 use cpu::update::Loadable;
 use cpu::{InterruptsOff, Native, Registers, Vendor};
@@ -89,6 +90,9 @@ impl Machine for OnCpu<'_> {
     }
 
     fn relax(&self) {
+        if self.fault == Some(Fault::Disturb) {
+            self.registers.cpuid2(1, 0);
+        }
         spin_loop();
     }
 

@@ -73,6 +73,9 @@ pub enum Fault {
     GpFault(u32),
     /// The CPU allocates and prints while others are stopped.
     Unquiet(u32),
+    /// CPUs that wait for another one execute CPUID meanwhile, which a sibling of
+    /// one that loads must not.
+    Disturb,
     /// The application panics.
     Panic,
     /// The application takes an exception that nothing handles.
@@ -87,7 +90,7 @@ pub enum FaultError {
     /// No such kind.
     #[error(
         "there is no fault {0:?}: give never-arrives:CPU, gp-fault:CPU, unquiet:CPU, dead:CPU, \
-         panic, exception or hang"
+         disturb, panic, exception or hang"
     )]
     Kind(String),
     /// The kind needs a CPU.
@@ -122,6 +125,7 @@ impl Fault {
             Self::Dead(_) => "dead",
             Self::GpFault(_) => "gp-fault",
             Self::Unquiet(_) => "unquiet",
+            Self::Disturb => "disturb",
             Self::Panic => "panic",
             Self::Exception => "exception",
             Self::Hang => "hang",
@@ -133,7 +137,7 @@ impl Fault {
             Self::NeverArrives(cpu) | Self::Dead(cpu) | Self::GpFault(cpu) | Self::Unquiet(cpu) => {
                 Some(cpu)
             }
-            Self::Panic | Self::Exception | Self::Hang => None,
+            Self::Disturb | Self::Panic | Self::Exception | Self::Hang => None,
         }
     }
 
@@ -173,6 +177,7 @@ impl FromStr for Fault {
             "dead" => of_cpu(Self::Dead),
             "gp-fault" => of_cpu(Self::GpFault),
             "unquiet" => of_cpu(Self::Unquiet),
+            "disturb" => of_all(Self::Disturb),
             "panic" => of_all(Self::Panic),
             "exception" => of_all(Self::Exception),
             "hang" => of_all(Self::Hang),

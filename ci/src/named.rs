@@ -85,10 +85,16 @@ impl<T: Name> fmt::Display for AnyOf<T> {
     }
 }
 
-impl<'de, T: Name> Deserialize<'de> for AnyOf<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
+impl<T: Name> AnyOf<T> {
+    /// Reads `updated|followed`.
+    pub fn read<E: Error>(text: &str) -> Result<Self, E> {
         let members = text.split('|').map(member);
         members.collect::<Result<_, _>>().map(Self)
+    }
+}
+
+impl<'de, T: Name> Deserialize<'de> for AnyOf<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::read(&String::deserialize(deserializer)?)
     }
 }

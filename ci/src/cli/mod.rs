@@ -165,7 +165,7 @@ pub struct RunArgs {
     #[arg(long)]
     force: bool,
     /// Make something go wrong: never-arrives:CPU, gp-fault:CPU, unquiet:CPU,
-    /// dead:CPU, panic, exception, hang (repeatable)
+    /// dead:CPU, disturb, panic, exception, hang (repeatable)
     #[arg(long = "fault", value_name = "KIND[:CPU]")]
     faults: Vec<Fault>,
     /// What takes the write: the CPU's registers, or a model within the guest

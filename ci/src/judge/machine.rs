@@ -19,22 +19,22 @@ pub(super) fn compare(stream: &Stream<'_>, machine: &Stream<'_>, charges: &mut C
     if !is_load || !(modelled || machine.machine.is_some()) {
         return;
     }
-    if let Some(first) = machine.misuses.first() {
-        let reason = format!(
-            "the machine saw CPU {} misuse it as {}, {} in all",
-            first.cpu,
-            first.kind,
-            counted(machine.misuses.len() as u64, "time")
-        );
-        charges.bring(Verdict::Fail, reason);
-    }
     let tallies = if modelled {
         &stream.tallies
     } else {
         &machine.tallies
     };
-    if let Some(tally) = tallies.iter().find(|tally| tally.nr_misuses > 0) {
-        let reason = format!("CPU {} misused the machine", tally.cpu);
+    // The log holds the first ones, the tallies count all.
+    let counted_misuses: u64 = tallies.iter().map(|t| u64::from(t.nr_misuses)).sum();
+    let nr_misuses = counted_misuses.max(machine.misuses.len() as u64);
+    if nr_misuses > 0 {
+        let first = machine.misuses.first();
+        let first = first.map(|first| format!(", first by CPU {} as {}", first.cpu, first.kind));
+        let reason = format!(
+            "the hardware was misused {}{}",
+            counted(nr_misuses, "time"),
+            first.unwrap_or_default()
+        );
         charges.bring(Verdict::Fail, reason);
     }
     for cpu in &stream.cpus {

@@ -318,7 +318,7 @@ fn a_misuse_fails_whatever_the_guest_says() {
     expect(
         &with_machine(&passed(), &log),
         Verdict::Fail,
-        "CPU 1 misuse it as sibling-activity, 1 time in all",
+        "the hardware was misused 1 time, first by CPU 1 as sibling-activity",
     );
 }
 

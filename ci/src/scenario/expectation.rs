@@ -1,9 +1,11 @@
 //! What a scenario declares, and how a result is held against it.
 
 use std::collections::BTreeMap;
-use std::fmt::Display;
+use std::fmt::{self, Display};
 
 use report::{CandidateVerdict, InitrdSource, Outcome, Status};
+use serde::de::value::SeqAccessDeserializer;
+use serde::de::{self, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::Scenario;
@@ -28,9 +30,9 @@ pub struct Expectation {
     pub reason: Option<String>,
     /// Where the guest found the microcode.
     pub initrd: Option<Named<InitrdSource>>,
-    /// How each CPU ended, in the order of their numbers; `updated|followed`
-    /// where it is for the machine to choose.
-    pub outcomes: Option<Vec<AnyOf<Outcome>>>,
+    /// How each CPU ended, in the order of their numbers, or all of them alike;
+    /// `updated|followed` where it is for the machine to choose.
+    pub outcomes: Option<Outcomes>,
     /// What became of each candidate, in the order of the initrd.
     pub candidates: Option<Vec<Named<CandidateVerdict>>>,
     /// What the machine saw that a loader must not do, by kind, each as often as
@@ -39,6 +41,50 @@ pub struct Expectation {
     /// How tests ended, by name.
     #[serde(default)]
     pub tests: BTreeMap<String, Named<Status>>,
+}
+
+/// How CPUs shall end.
+#[derive(Clone, Debug)]
+pub enum Outcomes {
+    /// All of them, however many there are.
+    All(AnyOf<Outcome>),
+    /// Each, in the order of their numbers.
+    Each(Vec<AnyOf<Outcome>>),
+}
+
+impl<'de> Deserialize<'de> for Outcomes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Words)
+    }
+}
+
+/// Reads either form, so that a wrong name is answered with the right ones.
+struct Words;
+
+impl<'de> Visitor<'de> for Words {
+    type Value = Outcomes;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an outcome for all CPUs, or a list with one for each")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Outcomes, E> {
+        AnyOf::read(text).map(Outcomes::All)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Outcomes, A::Error> {
+        Vec::deserialize(SeqAccessDeserializer::new(list)).map(Outcomes::Each)
+    }
+}
+
+impl Outcomes {
+    /// For that many CPUs.
+    fn of(&self, nr_cpus: usize) -> Vec<AnyOf<Outcome>> {
+        match self {
+            Self::All(outcome) => vec![outcome.clone(); nr_cpus],
+            Self::Each(outcomes) => outcomes.clone(),
+        }
+    }
 }
 
 impl Scenario {
@@ -144,7 +190,8 @@ impl Expectation {
         }
         let outcomes: Vec<_> = result.cpus.iter().map(|cpu| cpu.outcome).collect();
         let is = |found: &Outcome, expected: &AnyOf<Outcome>| expected.has(*found);
-        deviations.extend(differing("CPU", &outcomes, self.outcomes.as_deref(), is));
+        let expected = self.outcomes.as_ref().map(|all| all.of(outcomes.len()));
+        deviations.extend(differing("CPU", &outcomes, expected.as_deref(), is));
         let verdicts: Vec<_> = result.candidates.iter().map(|c| c.verdict).collect();
         deviations.extend(differing(
             "candidate",
@@ -227,6 +274,7 @@ mod tests {
             "initrd = \"module\"",
             "outcomes = [\"updated\", \"late\"]",
             "outcomes = [\"updated\"]",
+            "outcomes = \"updated\"",
             "candidates = []",
             "candidates = [\"older\"]",
             "tests = { load = \"FAIL\" }",
@@ -266,6 +314,20 @@ mod tests {
         for verdict in ["SKIP", "ERROR", "CRASH", "TIMEOUT"] {
             assert_eq!(left(verdict), (verdict.to_owned(), true, 3));
         }
+    }
+
+    #[test]
+    fn a_wrong_outcome_is_answered_with_the_right_ones() {
+        let error = |outcomes: &str| {
+            let text = format!("verdict = \"PASS\"\noutcomes = {outcomes}");
+            let error = toml::from_str::<Expectation>(&text).unwrap_err();
+            error.to_string()
+        };
+        for outcomes in ["\"updatd\"", "[\"updated|updatd\"]"] {
+            let error = error(outcomes);
+            assert!(error.contains("\"updatd\"; there are: updated,"), "{error}");
+        }
+        assert!(error("7").contains("an outcome for all CPUs"));
     }
 
     #[test]

@@ -9,7 +9,7 @@ mod expectation;
 mod overrides;
 mod select;
 
-pub use expectation::{Expectation, any_of, deny_skip, review};
+pub use expectation::{Expectation, Outcomes, any_of, deny_skip, review};
 pub use overrides::Overrides;
 pub use select::select;
 

@@ -10,7 +10,7 @@
 
 use std::path::PathBuf;
 
-use super::Scenario;
+use super::{Outcomes, Scenario};
 use crate::firmware::Spec;
 use crate::guest::{Fault, Hardware};
 use crate::machine::model::FaultPlan;
@@ -96,7 +96,10 @@ impl Overrides {
         }
         if changes_matter {
             scenario.expect = None;
-        } else if changes_cpus && let Some(expect) = &mut scenario.expect {
+        } else if changes_cpus
+            && let Some(expect) = &mut scenario.expect
+            && matches!(expect.outcomes, Some(Outcomes::Each(_)))
+        {
             expect.outcomes = None;
         }
         if took_updates && !scenario.takes_updates() {
