@@ -84,10 +84,12 @@ impl Source {
     fn write(&self, component: &str, text: &mut String) {
         let suites = self.suites.join(" ");
         let uris = &self.uris;
-        // Writing to a string cannot fail.
+        // Only the lists of packages, whatever else the machine's apt fetches
+        // with them. Writing to a string cannot fail.
         let _ = write!(
             text,
-            "Types: deb\nURIs: {uris}\nSuites: {suites}\nComponents: {component}\n"
+            "Types: deb\nURIs: {uris}\nSuites: {suites}\nComponents: {component}\n\
+             Targets: Packages\n"
         );
         for (key, value) in &self.options {
             let _ = writeln!(text, "{key}: {value}");
@@ -207,7 +209,7 @@ mod tests {
             from_list("deb [ arch=amd64 signed-by=/k.gpg ] http://m/debian bookworm main # x"),
             Some(
                 "Types: deb\nURIs: http://m/debian\nSuites: bookworm\n\
-                 Components: non-free-firmware\nSigned-By: /k.gpg\n\n"
+                 Components: non-free-firmware\nTargets: Packages\nSigned-By: /k.gpg\n\n"
                     .to_owned()
             )
         );
@@ -222,7 +224,7 @@ mod tests {
             from_deb822(text),
             Some(
                 "Types: deb\nURIs: http://m/debian\nSuites: bookworm bookworm-updates\n\
-                 Components: non-free-firmware\nSigned-By: \n -----BEGIN-----\n .\n abc\n\n"
+                 Components: non-free-firmware\nTargets: Packages\nSigned-By: \n -----BEGIN-----\n .\n abc\n\n"
                     .to_owned()
             )
         );

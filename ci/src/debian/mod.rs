@@ -5,6 +5,7 @@
 //! machine. So it needs no privilege and leaves no trace outside `target/`.
 //! What was unpacked once is taken again.
 
+mod apt;
 mod apt_sources;
 
 use std::fs::{self, File};
@@ -14,10 +15,9 @@ use std::process::Command;
 
 use indicatif::ProgressBar;
 
-use apt_sources::{Part, narrowed};
+use apt::Apt;
 
 const OS_RELEASE: &str = "/etc/os-release";
-const APT: &str = "/etc/apt";
 
 /// A part of Debian's archive, and where its packages are kept.
 #[derive(Clone, Copy, Debug)]
@@ -56,8 +56,8 @@ pub struct Package {
 /// Why a package cannot be had.
 #[derive(Debug, thiserror::Error)]
 pub enum DebianError {
-    /// No release's name in os-release.
-    #[error("{OS_RELEASE} names no release of Debian")]
+    /// Another distribution.
+    #[error("this machine is no Debian: {OS_RELEASE} names no release of it")]
     NotDebian,
     /// No source for it.
     #[error("no apt source of this machine is an archive of Debian {0}")]
@@ -70,6 +70,9 @@ pub enum DebianError {
         /// The last line that it said.
         message: String,
     },
+    /// The lists of packages cannot be had.
+    #[error("Debian's lists of packages cannot be fetched: {0}")]
+    Lists(String),
     /// A package without what it should have.
     #[error("the package {0} has no {1}")]
     Unexpected(String, String),
@@ -108,7 +111,7 @@ impl Archive<'_> {
         let apt = Apt {
             dir: cache.join("apt"),
         };
-        let mut is_set_up = false;
+        let mut lists = None;
         let mut packages = Vec::new();
         for &wanted in wanted {
             if let Some(package) = self.cached(wanted)? {
@@ -116,11 +119,17 @@ impl Archive<'_> {
                 continue;
             }
             progress.set_message(format!("fetching Debian's {}", wanted.name()));
-            if !is_set_up {
-                apt.set_up(self)?;
-                is_set_up = true;
-            }
-            packages.push(apt.unpack(self, wanted)?);
+            let complaint = match &mut lists {
+                Some(complaint) => complaint,
+                none => none.insert(apt.set_up(self)?),
+            };
+            // apt goes on without the lists that it cannot fetch, and what it
+            // says then is not the reason.
+            let unpacked = apt.unpack(self, wanted);
+            packages.push(unpacked.map_err(|error| match complaint.take() {
+                Some(complaint) => DebianError::Lists(complaint),
+                None => error,
+            })?);
         }
         Ok(packages)
     }
@@ -167,205 +176,13 @@ impl Package {
     }
 }
 
-/// The private apt.
-struct Apt {
-    dir: PathBuf,
-}
-
-impl Apt {
-    /// Writes the configuration and fetches the lists.
-    fn set_up(&self, archive: Archive<'_>) -> Result<(), DebianError> {
-        let own = codename().ok_or(DebianError::NotDebian)?;
-        let part = Part {
-            own: &own,
-            release: archive.release.unwrap_or(&own),
-            component: archive.component,
-            backports: archive.backports,
-        };
-        let lists = read_all(&[Path::new(APT).join("sources.list")])?
-            .into_iter()
-            .chain(read_folder("list")?)
-            .collect::<Vec<_>>();
-        let sources = narrowed(&lists, &read_folder("sources")?, part)
-            .ok_or_else(|| DebianError::NoSource(own.clone()))?;
-        for folder in ["sources.d", "lists/partial", "cache/archives/partial"] {
-            let folder = self.dir.join(folder);
-            fs::create_dir_all(&folder).map_err(at(&folder))?;
-        }
-        self.write("sources.d/debian.sources", &sources)?;
-        self.write("status", "")?;
-        self.write("apt.conf", &self.configuration())?;
-        self.run("apt-get", &["update"], &self.dir).map(drop)
-    }
-
-    /// Read after the machine's own configuration, whose proxies stay in force
-    /// and whose hooks must not run for these folders.
-    fn configuration(&self) -> String {
-        let dir = self.dir.display();
-        format!(
-            "Dir::Etc::SourceList \"/dev/null\";\n\
-             Dir::Etc::SourceParts \"{dir}/sources.d\";\n\
-             Dir::State \"{dir}\";\n\
-             Dir::State::Lists \"{dir}/lists\";\n\
-             Dir::State::Status \"{dir}/status\";\n\
-             Dir::Cache \"{dir}/cache\";\n\
-             APT::Sandbox::User \"\";\n\
-             Acquire::Languages \"none\";\n\
-             Acquire::Retries \"1\";\n\
-             Acquire::http::Timeout \"20\";\n\
-             Acquire::https::Timeout \"20\";\n\
-             #clear APT::Update::Pre-Invoke;\n\
-             #clear APT::Update::Post-Invoke;\n\
-             #clear APT::Update::Post-Invoke-Success;\n"
-        )
-    }
-
-    /// Fetches a package and unpacks it; it appears in the cache whole or not
-    /// at all.
-    fn unpack(&self, archive: Archive<'_>, wanted: Wanted<'_>) -> Result<Package, DebianError> {
-        let name = wanted.name();
-        let downloads = self.dir.join("downloads").join(name);
-        if downloads.exists() {
-            fs::remove_dir_all(&downloads).map_err(at(&downloads))?;
-        }
-        let tree = downloads.join("tree");
-        fs::create_dir_all(&tree).map_err(at(&tree))?;
-        let package = match wanted {
-            Wanted::Package(name) | Wanted::Closure(name) => name.to_owned(),
-            Wanted::DependencyOf(name) => self.dependency(name)?,
-        };
-        match wanted {
-            Wanted::Package(_) | Wanted::DependencyOf(_) => {
-                self.run("apt-get", &["download", &package], &downloads)?;
-            }
-            Wanted::Closure(_) => self.download_closure(archive, &package, &downloads)?,
-        }
-        let prefix = format!("{package}_");
-        let mut version = None;
-        for deb in debs(&downloads)? {
-            let path = deb.display().to_string();
-            let is_itself = deb
-                .file_name()
-                .is_some_and(|name| name.to_string_lossy().starts_with(&prefix));
-            if is_itself {
-                version = Some(run("dpkg-deb", &["--field", &path, "Version"], &downloads)?);
-            }
-            let tree = tree.display().to_string();
-            run("dpkg-deb", &["--extract", &path, &tree], &downloads)?;
-        }
-        let version = version.ok_or_else(|| DebianError::Unexpected(package, "file".to_owned()))?;
-        // Without its epoch: a colon ends a folder in a list of folders.
-        let version = version.trim().rsplit(':').next().unwrap_or_default();
-        let name = format!("{name}_{version}");
-        let target = archive.cache.join(&name);
-        fs::rename(&tree, &target).map_err(at(&target))?;
-        fs::remove_dir_all(&downloads).map_err(at(&downloads))?;
-        Ok(Package::at(archive.cache, name))
-    }
-
-    /// Downloads a package and all that it needs: what apt would install on a
-    /// machine that has nothing.
-    fn download_closure(
-        &self,
-        archive: Archive<'_>,
-        package: &str,
-        downloads: &Path,
-    ) -> Result<(), DebianError> {
-        let partial = downloads.join("partial");
-        fs::create_dir_all(&partial).map_err(at(&partial))?;
-        let own = codename().ok_or(DebianError::NotDebian)?;
-        let release = archive.release.unwrap_or(&own);
-        let archives = format!("Dir::Cache::Archives={}", downloads.display());
-        let suite = if archive.backports {
-            format!("{release}-backports")
-        } else {
-            release.to_owned()
-        };
-        let arguments = [
-            "install",
-            "--yes",
-            "--no-install-recommends",
-            "--download-only",
-            "--target-release",
-            &suite,
-            "--option",
-            &archives,
-            package,
-        ];
-        self.run("apt-get", &arguments, downloads).map(drop)
-    }
-
-    /// The first package that this one depends on.
-    fn dependency(&self, name: &str) -> Result<String, DebianError> {
-        let arguments = ["show", "--no-all-versions", name];
-        let record = self.run("apt-cache", &arguments, &self.dir)?;
-        let mut lines = record.lines();
-        let dependencies = lines.find_map(|line| line.strip_prefix("Depends: "));
-        dependencies
-            .and_then(|list| list.split([' ', ',']).next())
-            .map(str::to_owned)
-            .ok_or_else(|| DebianError::Unexpected(name.to_owned(), "dependency".to_owned()))
-    }
-
-    fn run(&self, program: &str, arguments: &[&str], dir: &Path) -> Result<String, DebianError> {
-        let configuration = self.dir.join("apt.conf").display().to_string();
-        let arguments = [&["-q", "-c", &configuration], arguments].concat();
-        run(program, &arguments, dir)
-    }
-
-    fn write(&self, name: &str, text: &str) -> Result<(), DebianError> {
-        let path = self.dir.join(name);
-        fs::write(&path, text).map_err(at(&path))
-    }
-}
-
-/// The packages' files in a folder.
-fn debs(folder: &Path) -> Result<Vec<PathBuf>, DebianError> {
-    let entries = fs::read_dir(folder).map_err(at(folder))?;
-    Ok(entries
-        .filter_map(Result::ok)
-        .map(|entry| entry.path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "deb"))
-        .collect())
-}
-
-/// The release's name, `bookworm`.
-fn codename() -> Option<String> {
-    let text = fs::read_to_string(OS_RELEASE).ok()?;
-    text.lines()
-        .find_map(|line| line.strip_prefix("VERSION_CODENAME="))
-        .map(|name| name.trim_matches('"').to_owned())
-}
-
-/// The files of apt's sources folder with that extension.
-fn read_folder(extension: &str) -> Result<Vec<String>, DebianError> {
-    let folder = Path::new(APT).join("sources.list.d");
-    let Ok(entries) = fs::read_dir(folder) else {
-        return Ok(Vec::new());
-    };
-    let mut paths: Vec<_> = entries
-        .filter_map(Result::ok)
-        .map(|entry| entry.path())
-        .filter(|path| path.extension().is_some_and(|e| e == extension))
-        .collect();
-    paths.sort();
-    read_all(&paths)
-}
-
-fn read_all(paths: &[PathBuf]) -> Result<Vec<String>, DebianError> {
-    paths
-        .iter()
-        .filter(|path| path.exists())
-        .map(|path| {
-            let bytes = fs::read(path).map_err(at(path))?;
-            // Comments may be in any encoding; what counts is ASCII.
-            Ok(String::from_utf8_lossy(&bytes).into_owned())
-        })
-        .collect()
-}
-
 /// Runs a program to its end; its standard output, or the last thing it said.
 fn run(program: &str, arguments: &[&str], dir: &Path) -> Result<String, DebianError> {
+    output(program, arguments, dir).map(|(said, _)| said)
+}
+
+/// The same, and what it complained of.
+fn output(program: &str, arguments: &[&str], dir: &Path) -> Result<(String, String), DebianError> {
     let failure = |message: String| DebianError::Command {
         command: format!("{program} {}", arguments.join(" ")),
         message,
@@ -376,11 +193,12 @@ fn run(program: &str, arguments: &[&str], dir: &Path) -> Result<String, DebianEr
         .env("LC_ALL", "C")
         .output()
         .map_err(|error| failure(error.to_string()))?;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let (said, complaints) = (text(&output.stdout), text(&output.stderr));
     if output.status.success() {
-        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+        return Ok((said, complaints));
     }
-    let said = String::from_utf8_lossy(&output.stderr);
-    let last = said.lines().rfind(|line| !line.trim().is_empty());
+    let last = complaints.lines().rfind(|line| !line.trim().is_empty());
     Err(failure(
         last.map_or_else(|| output.status.to_string(), str::to_owned),
     ))

@@ -160,12 +160,13 @@ fn by_the_rule(vendor: Vendor) -> Result<PathBuf, Stop> {
     let cache = Tree::find()?.firmware();
     let folders = firmware::folders(&[vendor], &cache, &ProgressBar::hidden());
     let folders = folders.map_err(|error| match error {
-        DebianError::NotDebian | DebianError::NoSource(_) | DebianError::Command { .. } => {
-            Stop::Skipped(format!(
-                "there is none below /lib/firmware, and {error}: name a folder with intel-ucode \
+        DebianError::NotDebian
+        | DebianError::NoSource(_)
+        | DebianError::Lists(_)
+        | DebianError::Command { .. } => Stop::Skipped(format!(
+            "there is none below /lib/firmware, and {error}: name a folder with intel-ucode \
                  and amd-ucode in it in {FIRMWARE}"
-            ))
-        }
+        )),
         error => error.into(),
     })?;
     match <[PathBuf; 1]>::try_from(folders) {
