@@ -10,6 +10,7 @@ use std::env;
 use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use super::command::{clean, run};
 
@@ -74,8 +75,18 @@ pub struct Missing {
     reasons: Vec<String>,
 }
 
-/// Looks for a toolchain.
+/// Looks for a toolchain. One that was found stays: to ask two compilers takes
+/// a fifth of a second.
 pub fn find() -> Result<Toolchain, Missing> {
+    static FOUND: OnceLock<Toolchain> = OnceLock::new();
+    if let Some(toolchain) = FOUND.get() {
+        return Ok(toolchain.clone());
+    }
+    let toolchain = look()?;
+    Ok(FOUND.get_or_init(|| toolchain).clone())
+}
+
+fn look() -> Result<Toolchain, Missing> {
     let default = which::which("rustc").ok();
     let system = Some(PathBuf::from("/usr/bin/rustc")).filter(|path| path.is_file());
     let mut reasons = Vec::new();
