@@ -10,6 +10,7 @@ pub fn plugin(tree: &Tree) -> Result<(), Error> {
     cargo
         .current_dir(tree.root())
         .args(["build", "--release", "--package", "cpu-model", "--quiet"])
-        .args(["--color", "never"]);
+        // A user's settings may name another folder.
+        .args(["--color", "never", "--target-dir", "target"]);
     run("building the QEMU plugin", &mut cargo).map(drop)
 }

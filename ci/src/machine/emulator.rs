@@ -8,8 +8,10 @@
 //!
 //! However this program ends, a QEMU that it started ends with it.
 
-use std::fmt;
+mod choice;
+
 use std::io::{self, Read};
+use std::iter;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -17,6 +19,8 @@ use std::time::Duration;
 use indicatif::ProgressBar;
 use wait_timeout::ChildExt;
 use which::which;
+
+use choice::Choice;
 
 use crate::debian::{Archive, DebianError, Package, Wanted};
 use crate::tree::Tree;
@@ -47,13 +51,26 @@ pub struct Emulator {
 /// No QEMU will do.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "no QEMU here can run CPUs that take updates (--machine tcg needs none of that): the \
-     system's {system}; Debian's {debian}. To fix it: put QEMU 11.1 or later in PATH, or let this \
-     machine reach a mirror of Debian {RELEASE} and call `muster setup`"
+    "no QEMU here can run CPUs that take updates (--machine tcg needs none of that): {}. To fix \
+     it: put QEMU 11.1 or later in PATH, or let this machine reach a mirror of Debian {RELEASE} \
+     and call `muster setup`",
+    .0.shown()
 )]
-pub struct Missing {
+pub struct Missing(Tried);
+
+/// What became of each QEMU.
+#[derive(Debug)]
+struct Tried {
     system: String,
-    debian: String,
+    /// Debian's, if it lies here or could not be fetched.
+    debian: Option<String>,
+}
+
+impl Tried {
+    fn shown(&self) -> String {
+        let debian = self.debian.as_deref().unwrap_or("is not fetched");
+        format!("the system's {}; Debian's {debian}", self.system)
+    }
 }
 
 impl Emulator {
@@ -73,24 +90,54 @@ impl Emulator {
         cache: &Path,
         progress: &ProgressBar,
     ) -> Result<Self, Missing> {
+        let found = Self::at_hand(plugin, cache).or_else(|tried| {
+            if tried.debian.is_some() {
+                return Err(tried);
+            }
+            let fetched = fetch(cache, progress).map_err(|error| Tried {
+                debian: Some(format!("cannot be had: {error}")),
+                ..tried
+            });
+            fetched.and_then(|_| Self::at_hand(plugin, cache))
+        });
+        found.map_err(Missing)
+    }
+
+    /// The same of those that are here.
+    fn at_hand(plugin: &Path, cache: &Path) -> Result<Self, Tried> {
         let system = Self::system();
-        let system_says = match which(PROGRAM) {
-            Ok(_) => match system.probe(plugin) {
-                Ok(()) => return Ok(system),
-                Err(says) => format!("QEMU says: {says}"),
-            },
-            Err(_) => "QEMU is not in PATH".to_owned(),
+        let debian = kept(cache).map(|package| Self::unpacked(&package.root));
+        let was_chosen = |emulator: &&Self| {
+            Choice::of(emulator, plugin).is_some_and(|choice| choice.is_kept(cache))
         };
-        let missing = |debian| Missing {
-            system: system_says.clone(),
-            debian,
+        if let Some(chosen) = iter::once(&system).chain(&debian).find(was_chosen) {
+            return Ok(chosen.clone());
+        }
+        let system = match system.chosen(plugin, cache) {
+            Ok(system) => return Ok(system),
+            Err(problem) => problem,
         };
-        let package = fetch(cache, progress).map_err(|error| missing(error.to_string()))?;
-        let debian = Self::unpacked(&package.root);
-        debian
-            .probe(plugin)
-            .map_err(|says| missing(format!("{} says: {says}", package.name)))?;
-        Ok(debian)
+        let debian = match debian.map(|debian| debian.chosen(plugin, cache)) {
+            Some(Ok(debian)) => return Ok(debian),
+            Some(Err(problem)) => {
+                let cache = cache.display();
+                Some(format!(
+                    "{problem} (remove {cache} to have it fetched anew)"
+                ))
+            }
+            None => None,
+        };
+        Err(Tried { system, debian })
+    }
+
+    /// This one, if it will do.
+    fn chosen(self, plugin: &Path, cache: &Path) -> Result<Self, String> {
+        self.probe(plugin)?;
+        if let Some(choice) = Choice::of(&self, plugin) {
+            // Where it cannot be kept, it is made anew.
+            let _ = choice.keep(cache);
+        }
+        Ok(self)
     }
 
     /// A QEMU whose packages lie unpacked below a folder, with the loader and
@@ -143,27 +190,27 @@ impl Emulator {
         text.lines().next().map(str::to_owned)
     }
 
+    /// QEMU itself, by its path or its name.
+    fn program(&self) -> &str {
+        let is_program = |word: &&String| word.ends_with(PROGRAM);
+        let program = self.words.iter().find(is_program);
+        program.map_or(PROGRAM, String::as_str)
+    }
+
     /// Whether it can load the plugin and has all that the plugin needs; else
-    /// what it says.
+    /// what is the matter with it.
     fn probe(&self, plugin: &Path) -> Result<(), String> {
+        if which(self.program()).is_err() {
+            return Err("is not in PATH".to_owned());
+        }
         let plugin = plugin.display().to_string().replace(',', ",,");
         let mut command = self.command();
         command
             .args(["-machine", "none", "-display", "none", "-nodefaults"])
             .args(["-plugin", &format!("file={plugin},probe=on")]);
-        ask(&mut command, PROBE_TIMEOUT).map_err(|error| error.to_string())?
-    }
-}
-
-impl fmt::Display for Emulator {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let is_program = |word: &&String| word.ends_with(PROGRAM);
-        f.write_str(
-            self.words
-                .iter()
-                .find(is_program)
-                .map_or(PROGRAM, |word| word),
-        )
+        ask(&mut command, PROBE_TIMEOUT)
+            .map_err(|error| format!("cannot be started: {error}"))?
+            .map_err(|says| format!("says {says}"))
     }
 }
 
@@ -176,27 +223,30 @@ const fn archive(cache: &Path) -> Archive<'_> {
     }
 }
 
-/// Fetches Debian's QEMU unless it was before.
-pub fn fetch(cache: &Path, progress: &ProgressBar) -> Result<Package, DebianError> {
+/// Debian's QEMU, unless it was fetched before.
+fn fetch(cache: &Path, progress: &ProgressBar) -> Result<Package, DebianError> {
     let mut packages = archive(cache).fetch(&[Wanted::Closure(PACKAGE)], progress)?;
     Ok(packages.remove(0))
 }
 
-/// A QEMU that is here and may well do, without fetching or building anything;
-/// else what is missing.
+/// Debian's QEMU, if it was fetched before.
+fn kept(cache: &Path) -> Option<Package> {
+    archive(cache).cached(Wanted::Closure(PACKAGE)).ok()?
+}
+
+/// The QEMU that a run would take, without fetching or building anything; else
+/// what is missing. Before the plugin is built, Debian's may be taken to do.
 pub fn found(tree: &Tree) -> Result<String, String> {
-    let debian = archive(&tree.qemu()).cached(Wanted::Closure(PACKAGE));
-    if let Ok(Some(package)) = debian {
-        return Ok(Tree::shown(&package.root));
+    let (plugin, cache) = (tree.plugin(), tree.qemu());
+    if plugin.is_file() {
+        let found = Emulator::at_hand(&plugin, &cache);
+        return found
+            .map(|emulator| Tree::shown(Path::new(emulator.program())))
+            .map_err(|tried| tried.shown());
     }
-    let plugin = tree.plugin();
-    if !plugin.is_file() {
-        return Err("the system's is not tried before the plugin is built".to_owned());
-    }
-    match Emulator::system().probe(&plugin) {
-        Ok(()) => Ok(PROGRAM.to_owned()),
-        Err(says) => Err(format!("the system's says: {says}")),
-    }
+    kept(&cache)
+        .map(|package| Tree::shown(&package.root))
+        .ok_or_else(|| "the system's is not tried before the plugin is built".to_owned())
 }
 
 /// A program that is killed when the thread that started it ends.
@@ -237,6 +287,8 @@ fn ask(command: &mut Command, timeout: Duration) -> io::Result<Result<(), String
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
     use std::os::unix::process::ExitStatusExt;
 
     use super::*;
@@ -270,7 +322,7 @@ mod tests {
             let child = leashed("sleep").arg("600").spawn().unwrap();
             let name = format!("/proc/{}/comm", child.id());
             // Once it has its own name, the leash is on.
-            while std::fs::read_to_string(&name).unwrap() != "sleep\n" {
+            while fs::read_to_string(&name).unwrap() != "sleep\n" {
                 std::thread::yield_now();
             }
             child
@@ -288,8 +340,45 @@ mod tests {
         assert_eq!(words[0], "env");
         assert_eq!(words[1], "QEMU_MODULE_DIR=/t/usr/lib/x86_64-linux-gnu/qemu");
         assert_eq!(words[2], "/t/usr/lib64/ld-linux-x86-64.so.2");
-        assert_eq!(emulator.to_string(), "/t/usr/bin/qemu-system-x86_64");
+        assert_eq!(emulator.program(), "/t/usr/bin/qemu-system-x86_64");
         assert_eq!(Emulator::system().words(), [PROGRAM]);
+    }
+
+    #[test]
+    fn only_a_qemu_that_will_do_is_kept_and_the_other_says_why() {
+        let folder = tempfile::tempdir().unwrap();
+        let plugin = folder.path().join("plugin.so");
+        fs::write(&plugin, "").unwrap();
+        let program = folder.path().join(PROGRAM);
+        let pretend = |script: &str| {
+            fs::write(&program, script).unwrap();
+            fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+            let emulator = Emulator {
+                environment: Vec::new(),
+                words: vec!["sh".to_owned(), program.display().to_string()],
+            };
+            let chosen = emulator.clone().chosen(&plugin, folder.path());
+            let choice = Choice::of(&emulator, &plugin).unwrap();
+            (chosen.map(drop), choice.is_kept(folder.path()))
+        };
+        let refused = Err("says it is too old".to_owned());
+        let script = "echo it is too old >&2; exit 1";
+        assert_eq!(pretend(script), (refused, false));
+        assert_eq!(pretend("echo cpu-model ready api=7"), (Ok(()), true));
+    }
+
+    #[test]
+    fn the_message_names_both_and_the_way_out() {
+        let tried = |debian: Option<&str>| Tried {
+            system: "says no".to_owned(),
+            debian: debian.map(str::to_owned),
+        };
+        assert_eq!(
+            tried(None).shown(),
+            "the system's says no; Debian's is not fetched"
+        );
+        let text = Missing(tried(Some("cannot be had: no Debian"))).to_string();
+        assert!(text.contains("Debian's cannot be had: no Debian. To fix it: put QEMU 11.1"));
     }
 
     #[test]

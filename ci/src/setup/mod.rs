@@ -103,6 +103,9 @@ pub enum Error {
         /// How it ended.
         status: String,
     },
+    /// What this program fetches cannot be had.
+    #[error("{0}")]
+    Fetch(String),
 }
 
 /// The pieces that a run cannot do without and that are missing, as an error
@@ -125,23 +128,16 @@ pub fn require(purpose: Purpose) -> Result<(), Error> {
 
 /// Installs what is missing; `say` is told each step before it is taken.
 pub fn install(purpose: Purpose, say: &mut dyn FnMut(&str)) -> Result<(), Error> {
-    // First what needs no privilege, then all packages at once.
+    // First what needs no privilege, then all packages at once, then what is
+    // fetched with what is there by now.
     for (piece, _) in missing(purpose) {
         for remedy in piece.remedies {
-            let step = format!("{} {}: {remedy}", piece.name, piece.why);
-            // Where one fails, the next is tried.
-            match remedy {
-                Remedy::Command(command) if which(command[0]).is_ok() => {
-                    say(&step);
-                    let _ = run(command);
-                }
-                Remedy::Fetch { what, fetch } => {
-                    say(&format!("{} {}: fetching {what}", piece.name, piece.why));
-                    if let Err(error) = fetch() {
-                        say(&error);
-                    }
-                }
-                Remedy::Command(_) | Remedy::Packages(_) => {}
+            if let Remedy::Command(command) = remedy
+                && which(command[0]).is_ok()
+            {
+                say(&format!("{} {}: {remedy}", piece.name, piece.why));
+                // Where it fails, the next remedy is tried.
+                let _ = run(command);
             }
         }
     }
@@ -158,13 +154,23 @@ pub fn install(purpose: Purpose, say: &mut dyn FnMut(&str)) -> Result<(), Error>
         let command = ["apt-get", "install", "--yes", "--no-install-recommends"];
         run(&[prefix, &command, &packages].concat())?;
     }
+    for (piece, _) in missing(purpose) {
+        for remedy in piece.remedies {
+            if let Remedy::Fetch { what, fetch } = remedy {
+                say(&format!("{} {}: fetching {what}", piece.name, piece.why));
+                fetch().map_err(Error::Fetch)?;
+            }
+        }
+    }
     require(purpose)
 }
 
 /// What `run` and `fuzz` do first: install what is missing if they may.
 pub fn ensure(purpose: Purpose, say: &mut dyn FnMut(&str)) -> Result<(), Error> {
-    let forbidden = env::var_os(NO_SETUP).is_some_and(|value| value == "1");
-    if forbidden || missing(purpose).is_empty() {
+    if missing(purpose).is_empty() {
+        return Ok(());
+    }
+    if env::var_os(NO_SETUP).is_some_and(|value| value == "1") {
         return require(purpose);
     }
     install(purpose, say)

@@ -9,8 +9,9 @@ use std::process::Command;
 use indicatif::ProgressBar;
 use which::{which, which_in_global};
 
-use crate::build::toolchain;
-use crate::machine::{Machine, emulator};
+use crate::build::{self, toolchain};
+use crate::machine::Machine;
+use crate::machine::emulator::{self, Emulator};
 use crate::tree::Tree;
 
 /// Something that a run needs.
@@ -92,10 +93,11 @@ pub(super) static MODEL: [Piece; 1] = [Piece {
     name: "QEMU with plugins",
     why: "runs CPUs that take updates",
     remedies: &[Remedy::Fetch {
-        what: "Debian's QEMU 11.1, unpacked below target/qemu",
+        what: "Debian's QEMU 11.1, unpacked below target/qemu, unless the system's will do",
         fetch: || {
             let tree = Tree::find().map_err(|error| error.to_string())?;
-            emulator::fetch(&tree.qemu(), &ProgressBar::hidden())
+            build::plugin(&tree).map_err(|error| error.to_string())?;
+            Emulator::with_plugin(&tree.plugin(), &tree.qemu(), &ProgressBar::hidden())
                 .map(drop)
                 .map_err(|error| error.to_string())
         },
