@@ -98,7 +98,7 @@ impl Runner {
             let runs = self.tree.runs();
             Files::create(&runs, &format!("{}-{kind}", scenario.name), started).map_err(at(&runs))
         };
-        let (mut result, files) = if let Some(reason) = kind.unavailable() {
+        let (mut result, files) = if let Some(reason) = scenario.unavailable() {
             (unjudged(Verdict::Skip, reason, context), create()?)
         } else {
             progress.set_message("choosing the microcode");

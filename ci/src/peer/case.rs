@@ -121,6 +121,7 @@ impl Case {
             },
             guest: Guest::default(),
             expect: None,
+            is_misplaced: false,
         }
     }
 

@@ -23,7 +23,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::firmware::{Spec, SpecError};
-use crate::guest::{FaultError, Guest, Hardware};
+use crate::guest::{FaultError, Guest, Hardware, Job};
 use crate::machine::model::FaultPlan;
 use crate::machine::{Cpu, Machine, Model, Topology, TopologyError};
 
@@ -59,6 +59,9 @@ pub struct Scenario {
     pub guest: Guest,
     /// How it ends; without it, as well as the machine allows.
     pub expect: Option<Expectation>,
+    /// Whether a flag moved it to a machine that has not what it is about.
+    #[serde(skip)]
+    pub is_misplaced: bool,
 }
 
 /// A scenario's table `machine`.
@@ -165,6 +168,12 @@ pub enum Unsound {
     /// The CPUs that take updates cannot be so.
     #[error("machine.model: {0}")]
     Model(#[from] ConfigError),
+    /// CPUs that ignore updates cannot be told what becomes of one.
+    #[error(
+        "the CPUs of the machine {0} ignore updates, so a fault plan and machine.model say \
+         nothing there: leave them out, or give --machine model or --hardware engine"
+    )]
+    NotModelled(Machine),
     /// Fields that a guest's own model has not.
     #[error(
         "machine.model: a guest that models its CPUs (hardware engine) takes them as it finds \
@@ -258,6 +267,24 @@ impl Scenario {
         })
     }
 
+    /// Whether it is about CPUs that take updates, and not only about loading on
+    /// them: what they are, what goes wrong in them, how they answer.
+    fn is_about_cpus(&self) -> bool {
+        self.machine.model != Model::default() || self.guest.job != Job::Load
+    }
+
+    /// Why it cannot take place here, as opposed to a piece that could be
+    /// installed.
+    #[must_use]
+    pub fn unavailable(&self) -> Option<String> {
+        let kind = self.machine.kind;
+        let misplaced = || {
+            format!("it is about CPUs that take updates, and those of the machine {kind} take none")
+        };
+        kind.unavailable()
+            .or_else(|| self.is_misplaced.then(misplaced))
+    }
+
     /// Whether a microcode write has an effect here: the machine takes it, or
     /// the guest models a CPU that does.
     #[must_use]
@@ -276,6 +303,9 @@ impl Scenario {
                 .target()
                 .ok_or_else(|| Unsound::UnknownCpu(machine.cpu.clone()))?;
             machine.model.check(vendor, topology)?;
+        }
+        if !self.takes_updates() && !self.is_misplaced && machine.model != Model::default() {
+            return Err(Unsound::NotModelled(machine.kind));
         }
         if self.guest.hardware == Hardware::Engine && !machine.model.suits_a_guest() {
             return Err(Unsound::NotForGuest);

@@ -51,6 +51,7 @@ impl Overrides {
     /// Replaces the scenario's fields.
     pub fn apply(self, scenario: &mut Scenario) {
         let took_updates = scenario.takes_updates();
+        let gives_plan = self.plan.is_some();
         let machine = &mut scenario.machine;
         let changes_matter = self.cpu.is_some()
             || self.firmware.is_some()
@@ -103,6 +104,7 @@ impl Overrides {
             expect.outcomes = None;
         }
         if took_updates && !scenario.takes_updates() {
+            scenario.is_misplaced = !gives_plan && scenario.is_about_cpus();
             let best = scenario.machine.kind.best_verdicts();
             let expect = scenario.expect.take();
             scenario.expect = expect.map(|expect| expect.without_effect(best));
@@ -181,6 +183,36 @@ mod tests {
             let scenario = with(overrides);
             assert_eq!(scenario.expected(), [Verdict::Pass, Verdict::Swallowed]);
         }
+    }
+
+    #[test]
+    fn what_is_about_cpus_that_take_updates_is_skipped_elsewhere() {
+        let moved = |table: &str, plan| {
+            let text = format!("summary = \"\"\n{table}");
+            let mut scenario: Scenario = toml::from_str(&text).unwrap();
+            let overrides = Overrides {
+                machine: Some(Machine::Tcg),
+                plan,
+                ..Overrides::default()
+            };
+            overrides.apply(&mut scenario);
+            scenario
+        };
+        for table in [
+            "guest.job = \"conformance\"",
+            "machine.model.platform_id = 1",
+        ] {
+            let scenario = moved(table, None);
+            assert!(scenario.check().is_ok());
+            assert!(scenario.unavailable().unwrap().contains("take none"));
+        }
+        assert_eq!(moved("", None).unavailable(), None);
+        let plan = FaultPlan {
+            fault: vec!["hang".parse().unwrap()],
+            random: None,
+        };
+        let error = moved("", Some(plan)).check().unwrap_err().to_string();
+        assert!(error.contains("--machine model"), "{error}");
     }
 
     #[test]

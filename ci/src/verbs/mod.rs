@@ -112,7 +112,7 @@ fn run_scenario(args: &RunArgs) -> anyhow::Result<Exit> {
     let mut scenario = Scenario::load(&tree.scenarios(), &args.scenario)?;
     args.overrides()?.apply(&mut scenario);
     scenario.check()?;
-    if scenario.machine.kind.unavailable().is_none() {
+    if scenario.unavailable().is_none() {
         setup::ensure(purpose(scenario.machine.kind), &mut |step| {
             eprintln!("muster: {step}");
         })?;

@@ -24,7 +24,7 @@ pub(super) fn act(args: &SuiteArgs) -> anyhow::Result<Exit> {
         answer(&args.output.json, &entries, || shown::list(&entries))?;
         return Ok(Exit::Success);
     }
-    let can_run = |scenario: &Scenario| scenario.machine.kind.unavailable().is_none();
+    let can_run = |scenario: &Scenario| scenario.unavailable().is_none();
     if scenarios.iter().any(can_run) {
         setup::ensure(Purpose::ModelRuns, &mut |step| eprintln!("muster: {step}"))?;
     }
