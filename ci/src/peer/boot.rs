@@ -84,7 +84,7 @@ fn qemu(
     Qemu {
         emulator: host.emulator.clone(),
         machine: MACHINE,
-        accel: MACHINE.default_accel().to_owned(),
+        accel: MACHINE.default_accel(topology.nr_cpus()).to_owned(),
         cpu: cpu.clone(),
         revision: *revision,
         model: host

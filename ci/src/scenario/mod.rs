@@ -353,7 +353,7 @@ impl MachineTable {
     pub fn accel(&self) -> &str {
         self.accel
             .as_deref()
-            .unwrap_or_else(|| self.kind.default_accel())
+            .unwrap_or_else(|| self.kind.default_accel(self.cpus))
     }
 
     /// How long the guest may take.
