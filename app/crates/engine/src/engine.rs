@@ -311,20 +311,6 @@ impl Engine {
             .inside
             .store(NOBODY, Ordering::Release);
     }
-
-    /// Whether every thread of every core runs what its siblings run; else the
-    /// first two that differ. AMD's threads do until somebody forgets one.
-    #[must_use]
-    pub fn torn_core(&self) -> Option<(u32, u32)> {
-        let threads = self.config.threads;
-        (0..self.config.cpus)
-            .step_by(threads as usize)
-            .find_map(|first| {
-                (first + 1..first + threads)
-                    .find(|&other| self.revision(other) != self.revision(first))
-                    .map(|other| (first, other))
-            })
-    }
 }
 
 #[cfg(test)]

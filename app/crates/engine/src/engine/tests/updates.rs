@@ -102,14 +102,17 @@ fn intel_writes_a_core_and_amd_a_thread() {
     assert_eq!(intel.load_all(0, &intel_update(9)), Ok(9));
     let revisions = |engine: &Engine| (0..4).map(|t| engine.read_revision(t)).collect::<Vec<_>>();
     assert_eq!(revisions(&intel), [9, 9, OLD, OLD]);
-    assert_eq!(intel.torn_core(), None);
 
     let amd = engine(amd(2));
     let patch = amd_patch(AMD, 0x0800_126e);
     assert_eq!(amd.load_all(1, &patch), Ok(0x0800_126e));
-    assert_eq!(amd.torn_core(), Some((0, 1)));
+    assert_eq!(
+        amd.revision(0),
+        0x0800_1200,
+        "the sibling has nothing of it"
+    );
     assert_eq!(amd.load_all(0, &patch), Ok(0x0800_126e));
-    assert_eq!(amd.torn_core(), None);
+    assert_eq!(amd.revision(0), amd.revision(1));
 }
 
 #[test]
