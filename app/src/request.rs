@@ -2,7 +2,8 @@
 //! does in it.
 
 use alloc::boxed::Box;
-use core::hint::spin_loop;
+use core::cell::Cell;
+use core::hint::{black_box, spin_loop};
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use cpu::registers::CpuIdReader;
@@ -10,7 +11,8 @@ use cpu::tsc::Clock;
 use cpu::update::Loadable;
 use cpu::{InterruptsOff, Native, Registers, Vendor};
 use hermit::{ring0, watch};
-use rendezvous::{GpFault, Machine, Muster};
+use microcode::Update;
+use rendezvous::{GpFault, Machine, Rendezvous};
 use report::record::Guard;
 
 use crate::arguments::Fault;
@@ -37,6 +39,8 @@ fn on_nmi() -> bool {
 pub(crate) struct Work {
     pub(crate) vendor: Vendor,
     pub(crate) update: Option<Loadable<'static>>,
+    /// The same in the initrd.
+    pub(crate) candidate: Option<Update<'static>>,
     /// What a modelled CPU may read: the update.
     pub(crate) memory: Option<&'static [u8]>,
 }
@@ -44,7 +48,7 @@ pub(crate) struct Work {
 /// Everything that the workers share.
 #[derive(Debug)]
 pub(crate) struct Request {
-    pub(crate) muster: Muster,
+    pub(crate) rendezvous: Rendezvous,
     pub(crate) work: Box<[Work]>,
     pub(crate) clock: Clock,
     /// What takes the writes, if not the CPUs.
@@ -82,6 +86,8 @@ struct OnCpu<'a> {
     clock: Clock,
     work: &'a Work,
     fault: Option<Fault>,
+    /// While this CPU is stopped.
+    stopped: Cell<Option<InterruptsOff>>,
 }
 
 impl Machine for OnCpu<'_> {
@@ -94,6 +100,32 @@ impl Machine for OnCpu<'_> {
             self.registers.cpuid2(1, 0);
         }
         spin_loop();
+    }
+
+    fn stop(&self) {
+        self.stopped.set(Some(InterruptsOff::new()));
+    }
+
+    fn go(&self) {
+        self.stopped.set(None);
+    }
+
+    fn parse(&self) {
+        // What it finds was decided before; this is about what it costs.
+        if let Some(candidate) = &self.work.candidate {
+            black_box(candidate.is_whole());
+            if let Update::Intel(update) = candidate {
+                black_box(update.sum());
+            }
+        }
+    }
+
+    fn send_nmi(&self, _cpu: u32) {
+        // No plan has CPUs that are soft-offline.
+    }
+
+    fn panic(&self, message: &'static str) {
+        panic!("CPU {}: {message}", self.cpu);
     }
 
     fn load(&self) -> Result<(), GpFault> {
@@ -127,6 +159,7 @@ impl Request {
             clock: self.clock,
             work,
             fault: self.fault,
+            stopped: Cell::new(None),
         }
     }
 
@@ -135,7 +168,7 @@ impl Request {
         ring0::set_nmi_hook(on_nmi);
         NR_NMIS.store(0, Ordering::Relaxed);
         watch::arm();
-        self.muster.request(&self.on(0));
+        let _ = self.rendezvous.request(&self.on(0));
     }
 
     /// One CPU's part.
@@ -144,12 +177,8 @@ impl Request {
             return;
         }
         let machine = self.on(cpu);
-        {
-            let _off = InterruptsOff::new();
-            self.muster.attend(cpu, &machine);
-        }
-        self.muster.leave(cpu, &machine);
-        if !self.muster.core_loads(cpu) {
+        self.rendezvous.attend(cpu, &machine);
+        if !self.rendezvous.core_loads(cpu) {
             self.revisions.note(cpu, machine.revision());
         }
     }
@@ -160,7 +189,7 @@ impl Request {
         let machine = self.on(0);
         let deadline_ns = machine.now_ns() + DEPARTURE_TIMEOUT_NS;
         for cpu in 0..ring0::nr_cpus() {
-            while self.muster.has_called_in(cpu)
+            while self.rendezvous.has_called_in(cpu)
                 && self.revisions.of(cpu).is_none()
                 && machine.now_ns() < deadline_ns
             {

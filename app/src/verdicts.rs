@@ -70,5 +70,6 @@ pub(crate) fn reported_outcome(outcome: rendezvous::Outcome, planned: Outcome) -
         rendezvous::Outcome::NotTaken => Outcome::NotTaken,
         rendezvous::Outcome::Mismatch => Outcome::Mismatch,
         rendezvous::Outcome::Hung => Outcome::Hung,
+        rendezvous::Outcome::Held => Outcome::Parked,
     }
 }

@@ -8,10 +8,8 @@ use std::str::FromStr;
 
 use clap::ValueEnum;
 use engine::Config;
-use serde::Deserialize;
-
-/// The only rendezvous protocol so far.
-pub const PROTOCOL: &str = "muster";
+use rendezvous::{CallIn, Election, Name, Named, OnHang, Order};
+use serde::{Deserialize, Deserializer, de};
 
 /// What takes the guest's microcode write.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ValueEnum)]
@@ -48,6 +46,21 @@ pub struct Guest {
     /// What it does.
     #[serde(default)]
     pub job: Job,
+    /// The rendezvous protocol.
+    #[serde(default, deserialize_with = "named")]
+    pub protocol: Name,
+    /// How the CPUs announce themselves.
+    #[serde(default, deserialize_with = "named")]
+    pub call_in: CallIn,
+    /// Which thread of a core writes first.
+    #[serde(default, deserialize_with = "named")]
+    pub election: Election,
+    /// Which cores write when.
+    #[serde(default, deserialize_with = "named")]
+    pub order: Order,
+    /// What becomes of a machine that is held up.
+    #[serde(default, deserialize_with = "named")]
+    pub on_hang: OnHang,
     /// Load the same or an older revision too.
     #[serde(default)]
     pub force: bool,
@@ -59,6 +72,23 @@ pub struct Guest {
     pub callin_us: Option<u32>,
     /// How long a load may take, in µs; the machine's patience without it.
     pub update_us: Option<u32>,
+}
+
+/// Reads a member of a closed list by its name.
+fn named<'de, D: Deserializer<'de>, T: Named>(deserializer: D) -> Result<T, D::Error> {
+    let name = String::deserialize(deserializer)?;
+    T::from_name(&name).ok_or_else(|| {
+        let known: Vec<_> = T::ALL.iter().map(|one| one.name()).collect();
+        de::Error::custom(format!(
+            "there is no {name:?}; there are: {}",
+            known.join(", ")
+        ))
+    })
+}
+
+/// `word=name`, unless that is what the guest takes anyway.
+fn word<T: Named>(word: &str, choice: T) -> Option<String> {
+    (choice != T::default()).then(|| format!("{word}={}", choice.name()))
 }
 
 /// Something that is made to go wrong.
@@ -226,7 +256,11 @@ impl Guest {
     #[must_use]
     pub fn command_line(&self, patience_us: u32, model: Option<&Config>) -> String {
         let mut kernel = vec!["muster".to_owned()];
-        let mut application = vec![format!("protocol={PROTOCOL}")];
+        let mut application = vec![format!("protocol={}", self.protocol.name())];
+        application.extend(word("call_in", self.call_in));
+        application.extend(word("election", self.election));
+        application.extend(word("order", self.order));
+        application.extend(word("on_hang", self.on_hang));
         let dead: Vec<_> = self
             .faults
             .iter()

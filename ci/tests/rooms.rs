@@ -8,13 +8,13 @@ use std::path::{Path, PathBuf};
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
 /// Each package and the packages of the workspace that it may use.
-const MAY_USE: [(&str, &[&str]); 10] = [
+const MAY_USE: [(&str, &[&str]); 11] = [
     ("cpu", &[]),
     ("cpu-model", &["engine", "microcode", "report"]),
     // For the formats' headers alone.
     ("engine", &["microcode"]),
     ("microcode", &[]),
-    ("muster", &["engine", "microcode", "report"]),
+    ("muster", &["engine", "microcode", "rendezvous", "report"]),
     (
         "muster-app",
         &[
@@ -30,6 +30,7 @@ const MAY_USE: [(&str, &[&str]); 10] = [
     ("muster-fuzz", &["engine", "microcode", "report"]),
     ("rendezvous", &[]),
     ("report", &[]),
+    ("simulator", &["rendezvous"]),
 ];
 
 /// The packages that know the kernel.

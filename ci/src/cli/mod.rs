@@ -11,10 +11,12 @@ pub use suite::SuiteArgs;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
+use rendezvous::{CallIn, Election, Name, Named, OnHang, Order};
 
-use crate::guest::{Fault, Hardware, PROTOCOL};
+use crate::guest::{Fault, Hardware};
 use crate::machine::model::FaultPlan;
 use crate::machine::{Cpu, Machine};
 use crate::scenario::{self, Overrides};
@@ -79,7 +81,7 @@ pub enum Verb {
     /// Build the guest, boot it, load, judge, and print the table of CPUs
     #[command(
         after_help = "A flag replaces the scenario's field. A flag that changes what is under test \
-                      (--cpu, --firmware, --force, --fault, --faults) also voids what the scenario expects: \
+                      (--cpu, --firmware, --protocol, --force, --fault, --faults) also voids what the scenario expects: \
                       then PASS is as expected, and SWALLOWED on machines that ignore the \
                       write.\n\nExamples:\n  muster run\n  muster run --cpus 8 --threads 2\n  \
                       muster run --cpu 0x000506e3 --firmware /lib/firmware/intel-ucode\n  \
@@ -158,9 +160,22 @@ pub struct RunArgs {
     /// Microcode: a file or initrd as it is, or a folder to choose from
     #[arg(long, value_name = "PATH")]
     firmware: Option<PathBuf>,
-    /// The rendezvous protocol
-    #[arg(long, value_parser = [PROTOCOL], default_value = PROTOCOL)]
-    protocol: String,
+    /// The rendezvous protocol: this project's own, or a peer's
+    #[arg(long, value_parser = choice::<Name>())]
+    protocol: Option<Name>,
+    /// How the CPUs announce themselves
+    #[arg(long, value_parser = choice::<CallIn>())]
+    call_in: Option<CallIn>,
+    /// Which thread of a core writes first
+    #[arg(long, value_parser = choice::<Election>())]
+    election: Option<Election>,
+    /// Which cores write when: all at once, one after another, or the control
+    /// CPU's alone first
+    #[arg(long, value_parser = choice::<Order>())]
+    order: Option<Order>,
+    /// What becomes of a machine of which a CPU does not come back in time
+    #[arg(long, value_parser = choice::<OnHang>())]
+    on_hang: Option<OnHang>,
     /// Load the same or an older revision too
     #[arg(long)]
     force: bool,
@@ -186,6 +201,12 @@ pub struct RunArgs {
     /// Further arguments of QEMU
     #[arg(last = true, value_name = "QEMU ARGS")]
     qemu_args: Vec<String>,
+}
+
+/// One of a closed list, by its name.
+fn choice<T: Named + Send + Sync>() -> impl TypedValueParser<Value = T> {
+    let names = T::ALL.iter().map(|one| one.name());
+    PossibleValuesParser::new(names).map(|name| T::from_name(&name).unwrap_or_default())
 }
 
 /// Where results go beside the screen.
@@ -237,6 +258,11 @@ impl RunArgs {
             cpu: self.cpu.clone(),
             accel: self.accel.clone(),
             firmware: self.firmware.clone(),
+            protocol: self.protocol,
+            call_in: self.call_in,
+            election: self.election,
+            order: self.order,
+            on_hang: self.on_hang,
             force: self.force,
             hardware: self.hardware,
             faults: self.faults.clone(),

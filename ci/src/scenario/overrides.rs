@@ -1,7 +1,7 @@
 //! Flags that replace a scenario's fields.
 //!
 //! A flag that changes what is under test (the CPU, the microcode, a fault,
-//! force) makes the scenario's expectation void: what is expected then is the
+//! force, another protocol) makes the scenario's expectation void: what is expected then is the
 //! best that the machine allows, PASS, or SWALLOWED under a hypervisor that
 //! ignores the write. A flag that changes only where or how long it runs keeps
 //! the expectation, with two exceptions: another number of CPUs voids the list
@@ -9,6 +9,8 @@
 //! takes them, voids what depends on their effect.
 
 use std::path::PathBuf;
+
+use rendezvous::{CallIn, Election, Name, OnHang, Order};
 
 use super::{Outcomes, Scenario};
 use crate::firmware::Spec;
@@ -33,6 +35,16 @@ pub struct Overrides {
     pub accel: Option<String>,
     /// A file or folder of microcode.
     pub firmware: Option<PathBuf>,
+    /// The rendezvous protocol.
+    pub protocol: Option<Name>,
+    /// How the CPUs announce themselves.
+    pub call_in: Option<CallIn>,
+    /// Which thread of a core writes first.
+    pub election: Option<Election>,
+    /// Which cores write when.
+    pub order: Option<Order>,
+    /// What becomes of a machine that is held up.
+    pub on_hang: Option<OnHang>,
     /// Load the same or an older revision too.
     pub force: bool,
     /// What takes the write.
@@ -56,6 +68,9 @@ impl Overrides {
         let changes_matter = self.cpu.is_some()
             || self.firmware.is_some()
             || self.force
+            || self
+                .protocol
+                .is_some_and(|name| name != scenario.guest.protocol)
             || !self.faults.is_empty()
             || self.plan.is_some();
         let changes_cpus = [self.cpus, self.threads, self.packages] != [None; 3];
@@ -90,7 +105,13 @@ impl Overrides {
             scenario.machine.model.fault = plan.fault;
             scenario.machine.model.random = plan.random;
         }
-        replace(&mut scenario.guest.hardware, self.hardware);
+        let guest = &mut scenario.guest;
+        replace(&mut guest.hardware, self.hardware);
+        replace(&mut guest.protocol, self.protocol);
+        replace(&mut guest.call_in, self.call_in);
+        replace(&mut guest.election, self.election);
+        replace(&mut guest.order, self.order);
+        replace(&mut guest.on_hang, self.on_hang);
         scenario.guest.force |= self.force;
         if !self.faults.is_empty() {
             scenario.guest.faults = self.faults;

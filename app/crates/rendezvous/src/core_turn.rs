@@ -2,58 +2,60 @@
 //!
 //! The word counts: 2k, the thread with ticket k may begin; 2k + 1, it is
 //! inside; 2k + 2, it has finished. So no two threads of a core can be inside
-//! at once. A core whose turn does not move until the deadline is given up:
-//! from an even number to `GIVEN_UP`, by the same compare-exchange that a
-//! thread would begin with, so that a thread either began before or never
-//! will.
+//! at once. A core that is given up gets a flag that stays, and a thread begins
+//! by a compare-exchange that the flag makes fail: either it began before, or
+//! it never will.
 
-use crate::Machine;
-use crate::sync::{AtomicU32, Ordering};
+use core::sync::atomic::Ordering;
 
-const GIVEN_UP: u32 = u32::MAX;
+use crate::machine::Machine;
+use crate::words::Word;
+
+/// Nobody begins any more.
+const GIVEN_UP: u32 = 1 << 31;
 
 /// A thread's place in its core's order: 0 leads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Ticket(u32);
+pub(crate) struct Ticket(pub(crate) u32);
 
 impl Ticket {
     /// Whether this thread leads its core.
     #[must_use]
-    pub fn leads(self) -> bool {
+    pub(crate) fn leads(self) -> bool {
         self.0 == 0
     }
 }
 
 /// The core was given up before this thread's turn came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct GivenUp;
+pub(crate) struct GivenUp;
 
 /// A core's election and its order of writing.
 #[derive(Debug)]
-pub struct CoreTurn {
-    nr_tickets: AtomicU32,
-    turn: AtomicU32,
+pub(crate) struct CoreTurn<W> {
+    nr_tickets: W,
+    turn: W,
 }
 
-impl Default for CoreTurn {
+impl<W: Word> Default for CoreTurn<W> {
     fn default() -> Self {
         Self {
-            nr_tickets: AtomicU32::new(0),
-            turn: AtomicU32::new(0),
+            nr_tickets: W::new(0),
+            turn: W::new(0),
         }
     }
 }
 
-impl CoreTurn {
+impl<W: Word> CoreTurn<W> {
     /// Takes the next ticket; the first thread through the gate leads.
     #[must_use]
-    pub fn take_ticket(&self) -> Ticket {
+    pub(crate) fn take_ticket(&self) -> Ticket {
         // Relaxed: the number alone matters; `turn` orders everything else.
         Ticket(self.nr_tickets.fetch_add(1, Ordering::Relaxed))
     }
 
     /// Waits until the thread before this one has finished, and goes inside.
-    pub fn begin(
+    pub(crate) fn begin(
         &self,
         ticket: Ticket,
         machine: &impl Machine,
@@ -69,62 +71,50 @@ impl CoreTurn {
     }
 
     /// Comes out again and lets the next thread in.
-    pub fn finish(&self, ticket: Ticket) {
+    pub(crate) fn finish(&self) {
         // Release pairs with the Acquire in `begin` and in `wait`: the next
-        // thread sees the write done. Nobody else moves an odd turn.
-        self.turn.store(2 * ticket.0 + 2, Ordering::Release);
+        // thread sees the write done. An addition keeps the flag.
+        self.turn.fetch_add(1, Ordering::Release);
     }
 
     /// Waits until the leader has finished.
-    pub fn await_leader(&self, machine: &impl Machine, deadline_ns: u64) -> Result<(), GivenUp> {
+    pub(crate) fn await_leader(
+        &self,
+        machine: &impl Machine,
+        deadline_ns: u64,
+    ) -> Result<(), GivenUp> {
         self.wait(|turn| turn >= 2, machine, deadline_ns)
     }
 
-    /// Whether a thread is inside.
-    #[must_use]
-    pub fn is_inside(&self) -> bool {
-        // Acquire pairs with the Release in `finish`.
-        let turn = self.turn.load(Ordering::Acquire);
-        turn != GIVEN_UP && !turn.is_multiple_of(2)
-    }
-
     /// Keeps every thread out that has not begun yet.
-    pub fn give_up(&self) {
-        let turn = self.turn.load(Ordering::Relaxed);
-        if turn.is_multiple_of(2) {
-            // Nothing to order: the thread that loses this race for the even
-            // turn does nothing, and one that wins it is waited for elsewhere.
-            let _ =
-                self.turn
-                    .compare_exchange(turn, GIVEN_UP, Ordering::Relaxed, Ordering::Relaxed);
-        }
+    pub(crate) fn give_up(&self) {
+        // Release: whoever leaves does so after this. There is no partner to
+        // take anything over: a thread that finds the flag does nothing.
+        self.turn.fetch_or(GIVEN_UP, Ordering::Release);
     }
 
-    #[cfg(all(test, loom))]
+    #[cfg(test)]
     pub(crate) fn is_given_up(&self) -> bool {
-        self.turn.load(Ordering::Relaxed) == GIVEN_UP
+        self.turn.load(Ordering::Relaxed) & GIVEN_UP != 0
     }
 
     fn wait(
         &self,
-        mut come: impl FnMut(u32) -> bool,
+        has_come: impl Fn(u32) -> bool,
         machine: &impl Machine,
         deadline_ns: u64,
     ) -> Result<(), GivenUp> {
-        loop {
+        let look = || {
             // Acquire pairs with the Release in `finish`.
             let turn = self.turn.load(Ordering::Acquire);
-            if turn == GIVEN_UP {
-                return Err(GivenUp);
+            if has_come(turn & !GIVEN_UP) {
+                return Some(Ok(()));
             }
-            if come(turn) {
-                return Ok(());
-            }
-            if machine.now_ns() > deadline_ns {
-                self.give_up();
-                return Err(GivenUp);
-            }
-            machine.relax();
-        }
+            (turn & GIVEN_UP != 0).then_some(Err(GivenUp))
+        };
+        machine.wait(deadline_ns, look).unwrap_or_else(|| {
+            self.give_up();
+            Err(GivenUp)
+        })
     }
 }

@@ -1,6 +1,8 @@
 //! What one CPU writes down for the report.
 
-use crate::sync::{AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+
+use crate::words::Word;
 
 /// A CPU's part in the load of its core.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,10 +37,12 @@ pub enum Outcome {
     Mismatch,
     /// It was inside the load when the others left.
     Hung,
+    /// It was soft-offline, and held while its core loaded.
+    Held,
 }
 
 const ROLES: [Role; 3] = [Role::None, Role::Leader, Role::Follower];
-const OUTCOMES: [Outcome; 9] = [
+const OUTCOMES: [Outcome; 10] = [
     Outcome::Attended,
     Outcome::Updated,
     Outcome::Followed,
@@ -48,6 +52,7 @@ const OUTCOMES: [Outcome; 9] = [
     Outcome::NotTaken,
     Outcome::Mismatch,
     Outcome::Hung,
+    Outcome::Held,
 ];
 
 /// A moment that never came.
@@ -55,19 +60,23 @@ const NEVER: u64 = u64::MAX;
 
 /// One CPU's notes. It alone writes them; whoever reads them afterwards first
 /// reads `outcome`, which is written last.
+///
+/// The notes but `outcome` are for the report alone and decide nothing, so they
+/// are not [`Word`]s.
 #[derive(Debug)]
-pub struct Slot {
+pub(crate) struct Slot<W> {
     pub(crate) called_in_ns: AtomicU64,
     pub(crate) gate_ns: AtomicU64,
     pub(crate) load_start_ns: AtomicU64,
     pub(crate) load_end_ns: AtomicU64,
     pub(crate) left_ns: AtomicU64,
+    gave_up: AtomicBool,
     role: AtomicU32,
     after: AtomicU64,
-    outcome: AtomicU32,
+    outcome: W,
 }
 
-impl Default for Slot {
+impl<W: Word> Default for Slot<W> {
     fn default() -> Self {
         Self {
             called_in_ns: AtomicU64::new(NEVER),
@@ -75,10 +84,11 @@ impl Default for Slot {
             load_start_ns: AtomicU64::new(NEVER),
             load_end_ns: AtomicU64::new(NEVER),
             left_ns: AtomicU64::new(NEVER),
+            gave_up: AtomicBool::new(false),
             role: AtomicU32::new(0),
             after: AtomicU64::new(NEVER),
             // One that never came is late.
-            outcome: AtomicU32::new(Outcome::Late as u32),
+            outcome: W::new(Outcome::Late as u32),
         }
     }
 }
@@ -88,7 +98,7 @@ impl Default for Slot {
 pub struct Moments {
     /// It called in.
     pub called_in_ns: Option<u64>,
-    /// It saw the gate's decision.
+    /// It saw the gate open.
     pub gate_ns: Option<u64>,
     /// It began to write.
     pub load_start_ns: Option<u64>,
@@ -111,7 +121,7 @@ pub struct Record {
     pub moments: Moments,
 }
 
-impl Slot {
+impl<W: Word> Slot<W> {
     /// Writes a moment down. Relaxed: `conclude` publishes it, and whoever
     /// reads `left_ns` has been told otherwise that the CPU is out.
     pub(crate) fn note(moment: &AtomicU64, now_ns: u64) {
@@ -124,14 +134,14 @@ impl Slot {
 
     /// Marks the CPU as inside the load, until `conclude` says otherwise.
     pub(crate) fn enter_load(&self) {
-        // Release pairs with the Acquire in `read`.
+        // Release pairs with the Acquire in `outcome`.
         self.outcome.store(Outcome::Hung as u32, Ordering::Release);
     }
 
     pub(crate) fn conclude(&self, outcome: Outcome, after: Option<u32>) {
         self.after
             .store(after.map_or(NEVER, u64::from), Ordering::Relaxed);
-        // Release pairs with the Acquire in `read`.
+        // Release pairs with the Acquire in `outcome`.
         self.outcome.store(outcome as u32, Ordering::Release);
     }
 
@@ -143,14 +153,32 @@ impl Slot {
         self.called_in_ns.load(Ordering::Relaxed) != NEVER
     }
 
-    pub(crate) fn read(&self) -> Record {
-        let outcome = OUTCOMES[self.outcome.load(Ordering::Acquire) as usize];
-        let moment =
-            |moment: &AtomicU64| Some(moment.load(Ordering::Relaxed)).filter(|&ns| ns != NEVER);
+    pub(crate) fn give_up(&self) {
+        self.gave_up.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn has_given_up(&self) -> bool {
+        self.gave_up.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn has_passed(&self) -> bool {
+        self.gate_ns.load(Ordering::Relaxed) != NEVER
+    }
+
+    pub(crate) fn outcome(&self) -> Outcome {
+        // Acquire pairs with the Release in `enter_load` and `conclude`.
+        OUTCOMES[self.outcome.load(Ordering::Acquire) as usize]
+    }
+
+    /// The notes, their times counted from `origin_ns`.
+    pub(crate) fn read(&self, origin_ns: u64) -> Record {
+        let outcome = self.outcome();
+        let value = |note: &AtomicU64| Some(note.load(Ordering::Relaxed)).filter(|&v| v != NEVER);
+        let moment = |note: &AtomicU64| value(note).map(|ns| ns.saturating_sub(origin_ns));
         Record {
             outcome,
             role: ROLES[self.role.load(Ordering::Relaxed) as usize],
-            after: moment(&self.after).and_then(|after| u32::try_from(after).ok()),
+            after: value(&self.after).and_then(|after| u32::try_from(after).ok()),
             moments: Moments {
                 called_in_ns: moment(&self.called_in_ns),
                 gate_ns: moment(&self.gate_ns),

@@ -1,5 +1,6 @@
 //! Which CPUs share a core.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 /// Where a CPU sits.
@@ -11,35 +12,43 @@ pub struct Place {
     pub core: u32,
     /// Thread within its core.
     pub thread: u32,
+    /// APIC id.
+    pub apic_id: u32,
 }
 
 /// The cores of a machine, numbered from 0 without gaps.
 #[derive(Clone, Debug)]
 pub struct Topology {
-    core_of: Vec<u32>,
-    nr_cores: u32,
+    places: Box<[Place]>,
+    core_of: Box<[u32]>,
+    /// The CPUs of each core, by thread.
+    threads: Box<[Box<[u32]>]>,
 }
 
 impl Topology {
     /// Numbers the cores in the order of the CPUs that are first on them.
     #[must_use]
     pub fn new(places: &[Place]) -> Self {
-        let mut cores: Vec<(u32, u32)> = Vec::new();
-        let core_of = places
-            .iter()
-            .map(|place| {
-                let key = (place.package, place.core);
-                let known = cores.iter().position(|&core| core == key);
-                let index = known.unwrap_or_else(|| {
-                    cores.push(key);
-                    cores.len() - 1
-                });
-                u32::try_from(index).unwrap_or(u32::MAX)
-            })
-            .collect();
+        let mut cores: Vec<((u32, u32), Vec<u32>)> = Vec::new();
+        let mut core_of = Vec::with_capacity(places.len());
+        for (cpu, place) in (0..).zip(places) {
+            let key = (place.package, place.core);
+            let known = cores.iter().position(|(core, _)| *core == key);
+            let index = known.unwrap_or_else(|| {
+                cores.push((key, Vec::new()));
+                cores.len() - 1
+            });
+            cores[index].1.push(cpu);
+            core_of.push(u32::try_from(index).unwrap_or(u32::MAX));
+        }
+        let threads = cores.into_iter().map(|(_, mut cpus)| {
+            cpus.sort_by_key(|&cpu| places[cpu as usize].thread);
+            cpus.into()
+        });
         Self {
-            core_of,
-            nr_cores: u32::try_from(cores.len()).unwrap_or(u32::MAX),
+            core_of: core_of.into(),
+            threads: threads.collect(),
+            places: places.into(),
         }
     }
 
@@ -52,13 +61,32 @@ impl Topology {
     /// The number of cores.
     #[must_use]
     pub fn nr_cores(&self) -> u32 {
-        self.nr_cores
+        u32::try_from(self.threads.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Where a CPU sits.
+    #[must_use]
+    pub fn place(&self, cpu: u32) -> Place {
+        self.places[cpu as usize]
     }
 
     /// The core of a CPU.
     #[must_use]
     pub fn core_of(&self, cpu: u32) -> u32 {
         self.core_of[cpu as usize]
+    }
+
+    /// The CPUs of a core, by their number within it.
+    pub fn threads_of(&self, core: u32) -> impl Iterator<Item = u32> {
+        self.threads[core as usize].iter().copied()
+    }
+
+    /// The package of a core.
+    #[must_use]
+    pub fn package_of(&self, core: u32) -> u32 {
+        self.threads_of(core)
+            .next()
+            .map_or(0, |cpu| self.place(cpu).package)
     }
 }
 
@@ -72,10 +100,11 @@ mod tests {
             package,
             core,
             thread,
+            apic_id: 0,
         };
         let topology = Topology::new(&[
-            place(0, 0, 0),
             place(0, 0, 1),
+            place(0, 0, 0),
             place(1, 0, 0),
             place(1, 4, 0),
             place(1, 0, 1),
@@ -83,5 +112,8 @@ mod tests {
         assert_eq!(topology.nr_cores(), 3);
         let cores: Vec<u32> = (0..5).map(|cpu| topology.core_of(cpu)).collect();
         assert_eq!(cores, [0, 0, 1, 2, 1]);
+        assert!(topology.threads_of(0).eq([1, 0]));
+        assert!(topology.threads_of(1).eq([2, 4]));
+        assert_eq!(topology.package_of(2), 1);
     }
 }

@@ -8,7 +8,10 @@ use std::vec::Vec;
 
 use proptest::prelude::*;
 
-use crate::{GpFault, Machine, Muster, Outcome, Place, Record, Role, Task, Timeouts, Topology};
+use crate::{
+    CallIn, Election, GpFault, Machine, Name, Named, OnHang, Options, Order, Outcome, Place, Plan,
+    Record, Rendezvous, Role, Task, Timeouts, Topology,
+};
 
 const BEFORE: u32 = 0xea;
 const TARGET: u32 = 0xf0;
@@ -31,6 +34,7 @@ struct Cores {
     inside: Vec<AtomicBool>,
     overlap: AtomicBool,
     shared: bool,
+    nr_stopped: AtomicU32,
     start: Instant,
 }
 
@@ -59,6 +63,24 @@ impl Machine for Cpu<'_> {
 
     fn relax(&self) {
         thread::yield_now();
+    }
+
+    fn stop(&self) {
+        self.cores.nr_stopped.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn go(&self) {
+        self.cores.nr_stopped.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    fn parse(&self) {}
+
+    fn send_nmi(&self, cpu: u32) {
+        panic!("nobody is soft-offline, not CPU {cpu} either");
+    }
+
+    fn panic(&self, message: &'static str) {
+        panic!("{message}");
     }
 
     fn load(&self) -> Result<(), GpFault> {
@@ -96,10 +118,24 @@ struct Run {
     nr_cores: u32,
     nr_threads: u32,
     followers_load: bool,
+    protocol: Name,
+    options: Options,
     timeouts: Timeouts,
     /// ms after the request at which each CPU comes; beyond the vector, at once.
     delays_ms: Vec<Option<u64>>,
     writes: Vec<Write>,
+}
+
+impl Cores {
+    /// One that loads well.
+    fn cpu(&self) -> Cpu<'_> {
+        Cpu {
+            cores: self,
+            number: 0,
+            core: 0,
+            write: Write::Takes,
+        }
+    }
 }
 
 impl Run {
@@ -108,41 +144,54 @@ impl Run {
             nr_cores,
             nr_threads,
             followers_load: false,
+            protocol: Name::Muster,
+            options: Options::default(),
             timeouts: Timeouts {
                 call_in_us: 2_000_000,
                 update_us: 2_000_000,
+                offline_us: 2_000_000,
             },
             delays_ms: vec![],
             writes: vec![],
         }
     }
 
-    fn go(&self) -> (Muster, Vec<Record>) {
+    fn cores(&self) -> Cores {
+        let nr_cpus = self.nr_cores * self.nr_threads;
+        Cores {
+            revisions: (0..nr_cpus).map(|_| AtomicU32::new(BEFORE)).collect(),
+            inside: (0..nr_cpus).map(|_| AtomicBool::new(false)).collect(),
+            overlap: AtomicBool::new(false),
+            shared: !self.followers_load,
+            nr_stopped: AtomicU32::new(0),
+            start: Instant::now(),
+        }
+    }
+
+    fn go(&self) -> (Rendezvous, Vec<Record>) {
         let nr_cpus = self.nr_cores * self.nr_threads;
         let places: Vec<Place> = (0..nr_cpus)
             .map(|cpu| Place {
                 package: 0,
                 core: cpu / self.nr_threads,
                 thread: cpu % self.nr_threads,
+                apic_id: cpu,
             })
             .collect();
         let task = Task::Load {
             before: BEFORE,
             target: TARGET,
         };
-        let muster = Muster::new(
+        let plan = Plan::new(
             Topology::new(&places),
             vec![task; nr_cpus as usize],
             self.followers_load,
+            self.options,
             self.timeouts,
         );
-        let cores = Cores {
-            revisions: (0..nr_cpus).map(|_| AtomicU32::new(BEFORE)).collect(),
-            inside: (0..nr_cpus).map(|_| AtomicBool::new(false)).collect(),
-            overlap: AtomicBool::new(false),
-            shared: !self.followers_load,
-            start: Instant::now(),
-        };
+        let rendezvous = Rendezvous::new(self.protocol, plan);
+        let cores = self.cores();
+        rendezvous.request(&cores.cpu()).unwrap();
         thread::scope(|scope| {
             for cpu in 0..nr_cpus {
                 let at = cpu as usize;
@@ -155,12 +204,11 @@ impl Run {
                     core: places[at].core as usize,
                     write: self.writes.get(at).copied().unwrap_or(Write::Takes),
                 };
-                let muster = &muster;
+                let rendezvous = &rendezvous;
                 scope.spawn(move || {
                     thread::sleep(Duration::from_millis(delay_ms));
-                    muster.attend(cpu, &machine);
-                    muster.leave(cpu, &machine);
-                    if !muster.core_loads(cpu) {
+                    rendezvous.attend(cpu, &machine);
+                    if !rendezvous.core_loads(cpu) {
                         machine.revision();
                     }
                 });
@@ -170,8 +218,13 @@ impl Run {
             !cores.overlap.load(Ordering::SeqCst),
             "a thread disturbed its sibling's load"
         );
-        let records = muster.records();
-        (muster, records)
+        assert_eq!(
+            cores.nr_stopped.load(Ordering::SeqCst),
+            0,
+            "a CPU left without running as before"
+        );
+        let records = rendezvous.records();
+        (rendezvous, records)
     }
 }
 
@@ -181,8 +234,8 @@ fn outcomes(records: &[Record]) -> Vec<Outcome> {
 
 #[test]
 fn one_thread_of_each_core_leads_and_the_others_follow() {
-    let (muster, records) = Run::new(3, 2).go();
-    assert!(muster.opened());
+    let (rendezvous, records) = Run::new(3, 2).go();
+    assert!(rendezvous.opened());
     for core in records.chunks(2) {
         let nr_leaders = core.iter().filter(|r| r.role == Role::Leader).count();
         assert_eq!(nr_leaders, 1);
@@ -244,8 +297,8 @@ fn a_cpu_that_never_comes_is_late_and_nobody_loads() {
     let mut run = Run::new(2, 2);
     run.timeouts.call_in_us = 20_000;
     run.delays_ms = vec![Some(0), Some(0), None, Some(0)];
-    let (muster, records) = run.go();
-    assert!(!muster.opened());
+    let (rendezvous, records) = run.go();
+    assert!(!rendezvous.opened());
     assert_eq!(
         outcomes(&records),
         [
@@ -310,12 +363,109 @@ fn the_sibling_of_a_hung_leader_leaves_without_touching_the_core() {
 
 #[test]
 fn the_notes_of_a_leader_inside_its_load_say_hung() {
-    let slot = crate::slot::Slot::default();
-    assert_eq!(slot.read().outcome, Outcome::Late);
+    let slot = crate::slot::Slot::<AtomicU32>::default();
+    assert_eq!(slot.outcome(), Outcome::Late);
     slot.enter_load();
-    assert_eq!(slot.read().outcome, Outcome::Hung);
+    assert_eq!(slot.outcome(), Outcome::Hung);
     slot.conclude(Outcome::Updated, Some(TARGET));
-    assert_eq!(slot.read().outcome, Outcome::Updated);
+    assert_eq!(slot.outcome(), Outcome::Updated);
+}
+
+#[test]
+fn a_core_that_was_given_up_is_never_begun_on() {
+    let turn = crate::core_turn::CoreTurn::<AtomicU32>::default();
+    turn.give_up();
+    assert!(turn.is_given_up());
+    let run = Run::new(1, 1);
+    let cores = run.cores();
+    assert!(
+        turn.begin(turn.take_ticket(), &cores.cpu(), u64::MAX)
+            .is_err()
+    );
+}
+
+/// Every choice of the protocol, on both vendors' CPUs.
+#[test]
+fn whatever_is_chosen_every_cpu_ends_on_the_target() {
+    for &call_in in CallIn::ALL {
+        for &election in Election::ALL {
+            for &order in Order::ALL {
+                for followers_load in [false, true] {
+                    let mut run = Run::new(3, 2);
+                    run.followers_load = followers_load;
+                    run.options = Options {
+                        call_in,
+                        election,
+                        order,
+                        on_hang: OnHang::Panic,
+                    };
+                    let (_, records) = run.go();
+                    let on_target = |r: &Record| r.after == Some(TARGET);
+                    assert!(
+                        records.iter().all(on_target),
+                        "{:?} {records:?}",
+                        run.options
+                    );
+                    if election == Election::Lowest {
+                        let leads = |r: &Record| r.role == Role::Leader;
+                        assert!(records.chunks(2).all(|core| leads(&core[0])));
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn serial_cores_load_one_after_another() {
+    let mut run = Run::new(4, 1);
+    run.options.order = Order::Serial;
+    run.writes = vec![Write::Slow(2); 4];
+    let (_, records) = run.go();
+    let moments = |r: &Record| (r.moments.load_start_ns, r.moments.load_end_ns);
+    let spans: Vec<_> = records.iter().map(moments).collect();
+    assert!(
+        spans.windows(2).all(|pair| pair[0].1 <= pair[1].0),
+        "{spans:?}"
+    );
+}
+
+#[test]
+fn a_canary_that_fails_keeps_the_others_untouched() {
+    for write in [Write::Faults, Write::Ignored, Write::Garbles] {
+        let mut run = Run::new(3, 1);
+        run.options.order = Order::Canary;
+        run.writes = vec![write];
+        let (_, records) = run.go();
+        assert!(!matches!(records[0].outcome, Outcome::Updated));
+        assert_eq!(outcomes(&records)[1..], [Outcome::Aborted; 2]);
+        assert!(
+            records[1..]
+                .iter()
+                .all(|r| r.moments.load_start_ns.is_none())
+        );
+    }
+}
+
+#[test]
+fn a_canary_that_hangs_keeps_the_others_untouched() {
+    let mut run = Run::new(3, 1);
+    run.options.order = Order::Canary;
+    run.timeouts.update_us = 30_000;
+    run.writes = vec![Write::Slow(600)];
+    let (_, records) = run.go();
+    assert_eq!(outcomes(&records)[1..], [Outcome::Aborted; 2]);
+}
+
+#[test]
+fn each_protocol_brings_all_cores_to_the_target() {
+    for &protocol in Name::ALL {
+        let mut run = Run::new(4, 1);
+        run.protocol = protocol;
+        let (rendezvous, records) = run.go();
+        assert_eq!(outcomes(&records), [Outcome::Updated; 4], "{protocol:?}");
+        assert_eq!(rendezvous.name(), protocol);
+    }
 }
 
 proptest! {
@@ -330,10 +480,10 @@ proptest! {
         run.followers_load = followers_load;
         run.timeouts.call_in_us = call_in_ms * 1000;
         run.delays_ms = delays_ms;
-        let (muster, records) = run.go();
+        let (rendezvous, records) = run.go();
         for record in &records {
             let loaded = matches!(record.outcome, Outcome::Updated | Outcome::Followed);
-            prop_assert_eq!(loaded, muster.opened());
+            prop_assert_eq!(loaded, rendezvous.opened());
         }
     }
 }

@@ -1,0 +1,98 @@
+//! `batches`: iPXE, as the survey of its loader (0ab2277c) describes it.
+//!
+//! The boot CPU writes first. Then it calls the others in eight batches, by the
+//! three lowest bits of their APIC ids, and gives each batch 10 ms. A called CPU
+//! writes if it runs something older and goes back to sleep. Siblings differ in
+//! the lowest bit, so they are in different batches.
+//!
+//! Known to be wrong with it:
+//! * nobody looks whether a batch is through: the next one begins after 10 ms, so
+//!   a sibling may write while its core still loads;
+//! * a CPU that comes late writes all the same.
+
+use core::sync::atomic::Ordering;
+
+use crossbeam_utils::CachePadded;
+
+use super::Protocol;
+use crate::machine::Machine;
+use crate::plan::{CONTROL_CPU, Plan};
+use crate::seat::{Seat, after};
+use crate::slot::{Outcome, Role};
+use crate::words::Word;
+
+/// Number of batches: as many as three bits tell apart.
+const NR_BATCHES: u32 = 8;
+
+#[derive(Debug)]
+pub(crate) struct Batches<W> {
+    /// How many batches were called.
+    nr_called: CachePadded<W>,
+    /// CPUs that are through.
+    nr_done: CachePadded<W>,
+}
+
+impl<W: Word> Protocol<W> for Batches<W> {
+    fn new(_: &Plan) -> Self {
+        Self {
+            nr_called: CachePadded::new(W::new(0)),
+            nr_done: CachePadded::new(W::new(0)),
+        }
+    }
+
+    fn attend<M: Machine>(&self, seat: &Seat<'_, W, M>) {
+        if seat.cpu == CONTROL_CPU {
+            seat.pass_gate();
+            Self::load(seat);
+            self.drive(seat);
+            return;
+        }
+        let batch = batch_of(seat.plan, seat.cpu);
+        let timeouts = seat.plan.timeouts;
+        let patience_us = timeouts.call_in_us + timeouts.update_us * u64::from(batch + 2);
+        // Acquire pairs with the Release in `drive`.
+        let called = || self.nr_called.load(Ordering::Acquire) > batch;
+        if !seat.wait_until(after(seat.requested_ns, patience_us), called) {
+            return seat.give_up();
+        }
+        seat.pass_gate();
+        Self::load(seat);
+        // Release pairs with the Acquire in `drive`.
+        self.nr_done.fetch_add(1, Ordering::Release);
+    }
+}
+
+fn batch_of(plan: &Plan, cpu: u32) -> u32 {
+    plan.topology.place(cpu).apic_id % NR_BATCHES
+}
+
+impl<W: Word> Batches<W> {
+    fn drive<M: Machine>(&self, seat: &Seat<'_, W, M>) {
+        let mut nr_due = 0;
+        for batch in 0..NR_BATCHES {
+            let others = seat.plan.called().filter(|&cpu| cpu != CONTROL_CPU);
+            let of_batch = others
+                .filter(|&cpu| batch_of(seat.plan, cpu) == batch)
+                .count();
+            nr_due += u32::try_from(of_batch).unwrap_or(u32::MAX);
+            // Release pairs with the Acquire in `attend`.
+            self.nr_called.store(batch + 1, Ordering::Release);
+            let through = || self.nr_done.load(Ordering::Acquire) >= nr_due;
+            // Through or not, the next one is called.
+            seat.wait(seat.plan.timeouts.update_us, through);
+        }
+    }
+
+    fn load<M: Machine>(seat: &Seat<'_, W, M>) {
+        if !seat.loads() {
+            return seat.slot().conclude(Outcome::Attended, None);
+        }
+        let role = seat.take_role_by_rank();
+        let revision = seat.machine.revision();
+        if role == Role::Follower && seat.plan.is_on_target(seat.cpu, revision) {
+            seat.conclude_revision(role, revision);
+        } else {
+            seat.load(role);
+        }
+    }
+}

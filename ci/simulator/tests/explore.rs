@@ -1,0 +1,209 @@
+//! Every order of steps of each protocol, on two and three CPUs, with time-outs
+//! at any moment: this project's own never does what it must not, and each
+//! peer's known flaw is found.
+//!
+//! Prints the number of states of each. `cargo test -p simulator --test explore
+//! -- NAME` tries one; a counter-example is printed with its steps.
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use rendezvous::{CallIn, Election, Name, Named, OnHang, Order};
+use simulator::{Bounds, Setup, Violation, Write, explore};
+
+/// What is tried and what must come of it.
+struct Case {
+    name: String,
+    setup: Setup,
+    /// Whether it is the violation that must be found.
+    flaw: Option<fn(&Violation) -> bool>,
+}
+
+/// Tries every order and prints how many states there were.
+fn run(case: &Case) -> Result<(), Failed> {
+    let explored = explore(&case.setup, Bounds::default());
+    let found = explored.counter_example.as_ref();
+    println!(
+        "{}: {} states, {} steps, the longest run {}{}",
+        case.name,
+        explored.nr_states,
+        explored.nr_steps,
+        explored.longest,
+        found.map_or(String::new(), |found| format!(
+            ": {:?} after {} steps",
+            found.violation,
+            found.steps.len()
+        ))
+    );
+    match (found, case.flaw) {
+        (None, None) if explored.is_cut => Err("there were more states than the bound".into()),
+        (None, None) => Ok(()),
+        (Some(found), Some(is_it)) if is_it(&found.violation) => Ok(()),
+        (Some(found), _) => Err(format!("it must not do this:\n{found}").into()),
+        (None, Some(_)) => Err("the known flaw was not found".into()),
+    }
+}
+
+/// A setup with the leaps of time that are tried at any moment.
+fn setup(protocol: Name, nr_cores: u32, nr_threads: u32, nr_leaps: u32) -> Setup {
+    Setup {
+        nr_leaps,
+        ..Setup::new(protocol, nr_cores, nr_threads)
+    }
+}
+
+/// `muster`, in every arrangement and with every choice: nothing is found.
+fn sound() -> Vec<Case> {
+    let mut cases = Vec::new();
+    let mut add = |name: String, setup| {
+        cases.push(Case {
+            name: format!("muster {name}"),
+            setup,
+            flaw: None,
+        });
+    };
+    for (what, writes) in [
+        ("", vec![]),
+        (" where a write faults", vec![(0, Write::Faults)]),
+        (" where a write has no effect", vec![(0, Write::Ignored)]),
+        (" where a write garbles", vec![(1, Write::Garbles)]),
+        (" where a write hangs", vec![(0, Write::Hangs)]),
+        (
+            " where both hang",
+            vec![(0, Write::Hangs), (1, Write::Hangs)],
+        ),
+    ] {
+        for &order in Order::ALL {
+            for &election in Election::ALL {
+                for (machine, nr_cores, is_amd) in [
+                    ("2 cores", 2, false),
+                    ("2 Intel threads", 1, false),
+                    ("2 AMD threads", 1, true),
+                ] {
+                    let mut setup = setup(Name::Muster, nr_cores, 2 / nr_cores, 2);
+                    setup.is_amd = is_amd;
+                    setup.writes.clone_from(&writes);
+                    setup.options.order = order;
+                    setup.options.election = election;
+                    let name = format!("{machine} {} {}{what}", order.name(), election.name());
+                    add(name, setup);
+                }
+            }
+        }
+    }
+    for &call_in in CallIn::ALL {
+        let mut three = setup(Name::Muster, 3, 1, 0);
+        three.options.call_in = call_in;
+        add(format!("3 cores {}", call_in.name()), three);
+    }
+    add("3 cores, time passing".into(), setup(Name::Muster, 3, 1, 1));
+    for (machine, is_amd) in [("Intel", false), ("AMD", true)] {
+        for (what, writes) in [
+            ("", vec![]),
+            (" where a write hangs", vec![(1, Write::Hangs)]),
+        ] {
+            let mut threads = setup(Name::Muster, 1, 3, 0);
+            threads.is_amd = is_amd;
+            threads.writes = writes;
+            add(format!("3 {machine} threads{what}"), threads);
+        }
+    }
+    let mut absent = setup(Name::Muster, 3, 1, 2);
+    absent.absent = vec![2];
+    add("3 cores, one never comes".into(), absent);
+    let mut held = setup(Name::Muster, 2, 2, 0);
+    held.held = vec![1, 3];
+    add("2 cores with held siblings".into(), held.clone());
+    held.absent = vec![3];
+    add("2 cores, a held sibling does not answer".into(), held);
+    cases
+}
+
+/// Peers where nothing goes wrong: they do what they are for.
+fn peers() -> Vec<Case> {
+    let others = Name::ALL.iter().filter(|&&name| name != Name::Muster);
+    others
+        .map(|&protocol| Case {
+            name: format!("{} 2 cores in time", protocol.name()),
+            setup: setup(protocol, 2, 1, 0),
+            flaw: None,
+        })
+        .collect()
+}
+
+/// Peers' known flaws.
+fn flawed() -> Vec<Case> {
+    let case = |name: &str, setup, flaw| Case {
+        name: name.into(),
+        setup,
+        flaw: Some(flaw),
+    };
+    let panicking = |mut setup: Setup| {
+        setup.options.on_hang = OnHang::Panic;
+        setup
+    };
+    let on_amd = |mut setup: Setup| {
+        setup.is_amd = true;
+        setup
+    };
+    let mut held = setup(Name::Linux, 2, 2, 0);
+    held.held = vec![1, 3];
+    vec![
+        case(
+            "xen-v5: one gives up, the last one comes, the other goes on",
+            setup(Name::XenV5, 2, 1, 1),
+            |v| matches!(v, Violation::Split { .. }),
+        ),
+        case(
+            "xen-v5: and panics, as nobody else is left to come out",
+            panicking(setup(Name::XenV5, 2, 1, 1)),
+            |v| matches!(v, Violation::Panicked { .. }),
+        ),
+        case(
+            "xen-v5: a sibling reads registers while its core loads",
+            setup(Name::XenV5, 1, 2, 0),
+            |v| matches!(v, Violation::SiblingActivity { .. }),
+        ),
+        case(
+            "xen-v5: AMD's second thread stays behind",
+            on_amd(setup(Name::XenV5, 1, 2, 0)),
+            |v| matches!(v, Violation::LeftBehind { .. }),
+        ),
+        case(
+            "xen: both AMD threads of a core write at once",
+            on_amd(setup(Name::Xen, 2, 2, 0)),
+            |v| {
+                matches!(
+                    v,
+                    Violation::TwoThreadsInside { .. } | Violation::SiblingActivity { .. }
+                )
+            },
+        ),
+        case(
+            "linux: the last one comes between the last look and the counting up",
+            setup(Name::Linux, 2, 1, 1),
+            |v| matches!(v, Violation::Split { .. }),
+        ),
+        case(
+            "linux: held siblings go while another core loads",
+            held,
+            |v| matches!(v, Violation::ReleasedDuringLoad { .. }),
+        ),
+        case(
+            "batches: a sibling writes while its core still loads",
+            on_amd(setup(Name::Batches, 2, 2, 1)),
+            |v| {
+                matches!(
+                    v,
+                    Violation::TwoThreadsInside { .. } | Violation::SiblingActivity { .. }
+                )
+            },
+        ),
+    ]
+}
+
+fn main() {
+    let cases = [sound(), peers(), flawed()].into_iter().flatten();
+    let trials = cases
+        .map(|case| Trial::test(case.name.clone(), move || run(&case)))
+        .collect();
+    libtest_mimic::run(&Arguments::from_args(), trials).exit();
+}
