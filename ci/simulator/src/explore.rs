@@ -79,6 +79,9 @@ pub(crate) fn choices(setup: &Setup) -> Result<Vec<Choice>, Violation> {
         if nr_leaps < setup.nr_leaps || choices.is_empty() {
             choices.push(Choice::Leap);
         }
+        if let Some(cpu) = world.stalled() {
+            return Err(Violation::Stalled { cpu });
+        }
         if nr_leaps > NR_FORCED {
             return Err(Violation::NeverLeft { cpu });
         }

@@ -48,6 +48,11 @@ pub enum Violation {
         /// Who.
         cpu: u32,
     },
+    /// All waited for each other, although nobody hung or was missing.
+    Stalled {
+        /// Who.
+        cpu: u32,
+    },
     /// The machine panicked.
     Panicked {
         /// Who.

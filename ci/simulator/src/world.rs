@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use std::hash::{BuildHasher, Hasher};
 use std::rc::Rc;
 
-use rendezvous::{CONTROL_CPU, GpFault, Machine, Outcome, Rendezvous};
+use rendezvous::{CONTROL_CPU, GpFault, Machine, Name, OnHang, Outcome, Record, Rendezvous};
 
 use crate::coroutines::pause;
 use crate::setup::{BEFORE, GARBLED, Setup, TARGET, Write};
@@ -20,6 +20,10 @@ pub(crate) use cpu::Touch;
 const CLOCK: usize = 0;
 /// How far time leaps, in ns: beyond every deadline.
 const LEAP_NS: u64 = 1_000_000;
+
+/// Steps between a protocol's last word that a CPU may load and its load: it
+/// notes that it does, and begins.
+const STEPS_INTO_LOAD: u8 = 2;
 
 thread_local! {
     static WORLD: RefCell<World> = RefCell::default();
@@ -306,6 +310,10 @@ impl World {
 
     fn go(&mut self, cpu: u32) {
         self.cpus[cpu as usize].is_stopped = false;
+        // From now on only who was about to load may.
+        for cpu in &mut self.cpus {
+            cpu.nr_steps = 0;
+        }
         let has_left = self.setup().stops_all() && self.nr_leaps() == 0;
         if has_left && self.is_sibling_inside(cpu) {
             self.violate(Violation::LeftDuringLoad { cpu });
@@ -327,7 +335,8 @@ impl World {
         if self.is_sibling_inside(cpu) {
             self.violate(Violation::TwoThreadsInside { cpu });
         }
-        let is_loose = |other: &u32| self.is_loose(*other);
+        let loads = &self.cpus[cpu as usize];
+        let is_loose = |other: &u32| self.is_loose(*other, loads);
         if let Some(other) = (0..self.setup().nr_cpus()).find(is_loose) {
             self.violate(Violation::LoadWhileNotAllStopped { cpu, other });
         }
@@ -344,12 +353,13 @@ impl World {
 
     /// Whether a CPU should be stopped during a load and is not. That one which
     /// was through the gate leaves when time has passed is the price of a load
-    /// that hangs.
-    fn is_loose(&self, cpu: u32) -> bool {
+    /// that hangs; the one that loads must have been about to by then.
+    fn is_loose(&self, cpu: u32, loads: &Cpu) -> bool {
         let setup = self.setup();
         let state = &self.cpus[cpu as usize];
         let is_to_be_stopped = setup.stops_all() && !setup.held.contains(&cpu);
-        let is_excused = || self.nr_leaps() > 0 && has_passed(cpu);
+        let is_about_to = loads.nr_steps <= STEPS_INTO_LOAD;
+        let is_excused = || self.nr_leaps() > 0 && is_about_to && has_passed(cpu);
         is_to_be_stopped && !state.is_stopped && !is_excused()
     }
 
@@ -450,6 +460,8 @@ impl World {
     }
 
     pub(crate) fn choose(&mut self, cpu: u32) {
+        let nr_steps = &mut self.cpus[cpu as usize].nr_steps;
+        *nr_steps = (*nr_steps + 1).min(STEPS_INTO_LOAD + 1);
         self.current = Some(cpu);
         self.cpus[cpu as usize].is_chosen = self.cpus[cpu as usize].status == Status::Waiting;
     }
@@ -468,6 +480,21 @@ impl World {
         let waits = |cpu: &Cpu| cpu.status == Status::Waiting || cpu.status == Status::Ready;
         let place = self.cpus.iter().position(waits)?;
         u32::try_from(place).ok()
+    }
+
+    /// Somebody, where only time can let anybody go on although nobody hangs or
+    /// is missing.
+    pub(crate) fn stalled(&self) -> Option<u32> {
+        let setup = self.setup();
+        let nobody_hangs = self.cpus.iter().all(|cpu| cpu.status != Status::Hung);
+        // Peers' own bounds, and those that were put to theirs, may cross.
+        let is_held_to_it = self.nr_leaps() == 0 || setup.protocol == Name::Muster;
+        let is_stuck = is_held_to_it
+            && self.ready().next().is_none()
+            && nobody_hangs
+            && setup.absent.is_empty()
+            && setup.options.on_hang == OnHang::Leave;
+        self.waiting().filter(|_| is_stuck)
     }
 
     /// A number that differs where anything does that may make a difference.
@@ -523,13 +550,14 @@ pub(crate) fn check_end() {
     let records = rendezvous.records();
     with(|world| {
         for (cpu, record) in (0..).zip(&records) {
-            world.check_cpu(cpu, record.outcome, rendezvous.has_given_up(cpu));
+            world.check_cpu(cpu, record, rendezvous.has_given_up(cpu));
         }
     });
 }
 
 impl World {
-    fn check_cpu(&mut self, cpu: u32, outcome: Outcome, has_given_up: bool) {
+    fn check_cpu(&mut self, cpu: u32, record: &Record, has_given_up: bool) {
+        let outcome = record.outcome;
         let setup = Rc::clone(self.setup.as_ref().expect("the world was reset"));
         let Cpu {
             status, is_stopped, ..
@@ -556,7 +584,8 @@ impl World {
             Outcome::Late | Outcome::Aborted => true,
             Outcome::Hung | Outcome::Held | Outcome::Attended => false,
         };
-        if !is_true {
+        let is_stale = |&after: &u32| after != revision && self.nr_leaps() == 0;
+        if !is_true || record.after.as_ref().is_some_and(is_stale) {
             self.violate(Violation::WrongOutcome { cpu });
         }
         let is_success = matches!(outcome, Outcome::Updated | Outcome::Followed);

@@ -106,6 +106,10 @@ fn sound() -> Vec<Case> {
             add(format!("3 {machine} threads{what}"), threads);
         }
     }
+    let mut threads = setup(Name::Muster, 1, 3, 1);
+    threads.is_amd = true;
+    threads.options.election = Election::Lowest;
+    add("3 AMD threads, time passing".into(), threads);
     let mut absent = setup(Name::Muster, 3, 1, 2);
     absent.absent = vec![2];
     add("3 cores, one never comes".into(), absent);
@@ -120,13 +124,19 @@ fn sound() -> Vec<Case> {
 /// Peers where nothing goes wrong: they do what they are for.
 fn peers() -> Vec<Case> {
     let others = Name::ALL.iter().filter(|&&name| name != Name::Muster);
-    others
-        .map(|&protocol| Case {
-            name: format!("{} 2 cores in time", protocol.name()),
-            setup: setup(protocol, 2, 1, 0),
-            flaw: None,
-        })
-        .collect()
+    let in_time = others.map(|&protocol| Case {
+        name: format!("{} 2 cores in time", protocol.name()),
+        setup: setup(protocol, 2, 1, 0),
+        flaw: None,
+    });
+    let mut faulting = setup(Name::Xen, 2, 1, 0);
+    faulting.writes = vec![(0, Write::Faults)];
+    let faulting = Case {
+        name: "xen 2 cores, the control thread's write faults".into(),
+        setup: faulting,
+        flaw: None,
+    };
+    in_time.chain([faulting]).collect()
 }
 
 /// Peers' known flaws.
@@ -180,7 +190,12 @@ fn flawed() -> Vec<Case> {
         case(
             "linux: the last one comes between the last look and the counting up",
             setup(Name::Linux, 2, 1, 1),
-            |v| matches!(v, Violation::Split { .. }),
+            |v| {
+                matches!(
+                    v,
+                    Violation::Split { .. } | Violation::LoadWhileNotAllStopped { .. }
+                )
+            },
         ),
         case(
             "linux: held siblings go while another core loads",

@@ -48,6 +48,8 @@ pub(super) struct Cpu {
     pub(super) has_begun: bool,
     /// It was chosen for the step behind a wait.
     pub(super) is_chosen: bool,
+    /// Its steps since a CPU left, as far as they are counted.
+    pub(super) nr_steps: u8,
     /// What its next step will touch.
     pub(super) next: Touch,
     /// What it waits for: places, and how often they had changed.
@@ -92,6 +94,7 @@ impl Cpu {
 
     pub(super) fn hash(&self, hasher: &mut impl Hasher) {
         hasher.write_u64(self.history);
+        hasher.write_u8(self.nr_steps);
         hasher.write_u8(self.status as u8 | u8::from(self.is_stopped) << 4);
     }
 }
