@@ -8,12 +8,13 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use cpu::registers::CpuIdReader;
 use cpu::tsc::Clock;
 use cpu::update::Loadable;
-use cpu::{InterruptsOff, Native, Registers, Vendor};
+use cpu::{Features, InterruptsOff, Native, Registers, Vendor};
 use hermit::{ring0, watch};
 use rendezvous::{GpFault, Machine, Muster};
 use report::record::Guard;
 
 use crate::arguments::Fault;
+use crate::features::After;
 use crate::hardware::{CpuRegisters, Model};
 
 /// How long the control CPU waits for the others to be out and to have read
@@ -52,6 +53,7 @@ pub(crate) struct Request {
     /// A test lever.
     pub(crate) fault: Option<Fault>,
     pub(crate) revisions: Revisions,
+    pub(crate) features: After,
 }
 
 /// Each CPU's revision, read when all is over.
@@ -150,6 +152,8 @@ impl Request {
         }
         self.muster.leave(cpu, &machine);
         if !self.muster.core_loads(cpu) {
+            // First: a CPU that has noted its revision is done.
+            self.features.note(cpu, Features::read(&machine.registers));
             self.revisions.note(cpu, machine.revision());
         }
     }
