@@ -4,13 +4,13 @@
 //! force) makes the scenario's expectation void: what is expected then is the
 //! best that the machine allows, PASS, or SWALLOWED under a hypervisor that
 //! ignores the write. A flag that changes only where or how long it runs keeps
-//! the expectation, with two exceptions: another number of CPUs voids the list
-//! of their outcomes, and a machine that ignores updates, where the scenario's
+//! the expectation, with two exceptions: another number of CPUs voids what is
+//! said of them by their numbers, and a machine that ignores updates, where the scenario's
 //! takes them, voids what depends on their effect.
 
 use std::path::PathBuf;
 
-use super::{Outcomes, Scenario};
+use super::Scenario;
 use crate::firmware::Spec;
 use crate::guest::{Fault, Hardware};
 use crate::machine::model::FaultPlan;
@@ -97,11 +97,8 @@ impl Overrides {
         }
         if changes_matter {
             scenario.expect = None;
-        } else if changes_cpus
-            && let Some(expect) = &mut scenario.expect
-            && matches!(expect.outcomes, Some(Outcomes::Each(_)))
-        {
-            expect.outcomes = None;
+        } else if changes_cpus && let Some(expect) = &mut scenario.expect {
+            expect.forget_numbers();
         }
         if took_updates && !scenario.takes_updates() {
             scenario.is_misplaced = !gives_plan && scenario.is_about_cpus();
