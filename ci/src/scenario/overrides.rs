@@ -5,8 +5,8 @@
 //! best that the machine allows, PASS, or SWALLOWED under a hypervisor that
 //! ignores the write. A flag that changes only where or how long it runs keeps
 //! the expectation, with two exceptions: another number of CPUs voids what is
-//! said of them by their numbers, and a machine that ignores updates, where the scenario's
-//! takes them, voids what depends on their effect.
+//! said of them by their numbers, and a machine that ignores updates, where the
+//! scenario's takes them, voids what depends on their effect.
 
 use std::path::PathBuf;
 
