@@ -11,7 +11,7 @@
 //!          write registers, go on behind the instruction
 //! ```
 //!
-//! CPUID is executed by QEMU, and [`features`] changes the answer after it.
+//! CPUID is executed by QEMU, and `features` changes the answer after it.
 //!
 //! QEMU starts it with `-plugin file=libcpu_model.so,config=FILE,log=FILE`;
 //! with `probe=on` it says whether this QEMU has all that it needs, and ends.
