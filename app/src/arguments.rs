@@ -111,6 +111,12 @@ impl Arguments {
                         .map_err(|error| format!("'{word}': {error}"))?;
                     arguments.model.faults.push(fault);
                 }
+                "hwfeature" => {
+                    let feature = value
+                        .parse()
+                        .map_err(|error| format!("'{word}': {error}"))?;
+                    arguments.model.features.push(feature);
+                }
                 "callin_us" => arguments.timeouts.call_in_us = number(word, value)?,
                 "update_us" => arguments.timeouts.update_us = number(word, value)?,
                 "fault" => arguments.fault = Some(fault(word, value)?),

@@ -11,7 +11,7 @@ use core::hint::spin_loop;
 use cpu::registers::{CpuIdReader, CpuIdResult, Msr};
 use cpu::tsc::Clock;
 use cpu::{GpFault, Native, Registers};
-use engine::{Access, Config, CoreConfig, Cost, Engine, Fault, Memory, Reply, Unmapped};
+use engine::{Access, Config, CoreConfig, Cost, Engine, Fault, Feature, Memory, Reply, Unmapped};
 use once_cell::race::OnceBox;
 use rendezvous::Topology;
 
@@ -25,6 +25,7 @@ pub(crate) struct ModelArguments {
     pub(crate) revision: Option<u32>,
     pub(crate) cost: Cost,
     pub(crate) faults: Vec<Fault>,
+    pub(crate) features: Vec<Feature>,
 }
 
 /// The model of all CPUs.
@@ -67,6 +68,7 @@ impl Model {
             cost: arguments.cost,
             core: (0..nr_cores).filter_map(own).collect(),
             fault: arguments.faults.clone(),
+            feature: arguments.features.clone(),
             ..Config::new(vendor, first.identity.signature, nr_cores * nr_threads)
         };
         let threads = cores()
@@ -157,10 +159,15 @@ fn perform(model: &Model, cpu: u32, access: Access, memory: Regions<'_>) -> Repl
 
 impl CpuIdReader for CpuRegisters<'_> {
     fn cpuid2(&self, leaf: u32, subleaf: u32) -> CpuIdResult {
+        let CpuIdResult { eax, ebx, ecx, edx } = Native.cpuid2(leaf, subleaf);
+        let mut answer = [eax, ebx, ecx, edx];
         if let Self::Modelled { model, cpu, memory } = *self {
             perform(model, cpu, Access::Cpuid, memory);
+            let change = model.engine.cpuid_change(model.thread(cpu), leaf, subleaf);
+            answer = change.apply(answer);
         }
-        Native.cpuid2(leaf, subleaf)
+        let [eax, ebx, ecx, edx] = answer;
+        CpuIdResult { eax, ebx, ecx, edx }
     }
 }
 

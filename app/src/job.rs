@@ -18,6 +18,7 @@ use report::{Hex32, Outcome, Status, TESTS};
 
 use crate::arguments::{Arguments, Fault, Job};
 use crate::console::emit;
+use crate::features::{self, After};
 use crate::hardware::Model;
 use crate::plan::{Plan, Share};
 use crate::request::{Request, Revisions, Work};
@@ -79,6 +80,7 @@ fn stages(tests: &mut Tests, arguments: &Arguments) -> Result<(), Stop> {
     if let Some(model) = model {
         for (cpu, probe) in (0..).zip(&mut probes) {
             probe.revision = model.engine.revision(model.thread(cpu));
+            probe.features = features::modelled(model, cpu, probe.features);
         }
     }
     records::header(
@@ -124,6 +126,7 @@ fn stages(tests: &mut Tests, arguments: &Arguments) -> Result<(), Stop> {
     emit(&seen);
     tests.check(rendezvous_complaint(request, &seen, &records));
     records::cpus(&probes, &plan, request, &records);
+    features::report_changes(&probes, request);
     if let Some(model) = model {
         records::tallies(model, probes.len() as u32);
     }
@@ -133,7 +136,8 @@ fn stages(tests: &mut Tests, arguments: &Arguments) -> Result<(), Stop> {
         return Err(Stop(Status::Skip, reason.into()));
     }
     tests.check(load_complaint(&plan, &records));
-    tests.check(verify_complaint(&plan, request));
+    let complaint = verify_complaint(&plan, request);
+    tests.check(complaint.or_else(|| features::complaint(&probes, &plan, request)));
     Ok(())
 }
 
@@ -271,6 +275,7 @@ fn request(
         model,
         fault: arguments.fault,
         revisions: Revisions::new(nr_cpus),
+        features: After::new(nr_cpus),
     }))
 }
 

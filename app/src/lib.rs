@@ -24,6 +24,7 @@ mod arguments;
 mod conformance;
 mod console;
 mod errand;
+mod features;
 mod hardware;
 mod initrd;
 mod job;

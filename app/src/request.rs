@@ -9,13 +9,14 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use cpu::registers::CpuIdReader;
 use cpu::tsc::Clock;
 use cpu::update::Loadable;
-use cpu::{InterruptsOff, Native, Registers, Vendor};
+use cpu::{Features, InterruptsOff, Native, Registers, Vendor};
 use hermit::{ring0, watch};
 use microcode::Update;
 use rendezvous::{GpFault, Machine, Rendezvous};
 use report::record::Guard;
 
 use crate::arguments::Fault;
+use crate::features::After;
 use crate::hardware::{CpuRegisters, Model};
 
 /// How long the control CPU waits for the others to be out and to have read
@@ -56,6 +57,7 @@ pub(crate) struct Request {
     /// A test lever.
     pub(crate) fault: Option<Fault>,
     pub(crate) revisions: Revisions,
+    pub(crate) features: After,
 }
 
 /// Each CPU's revision, read when all is over.
@@ -179,6 +181,8 @@ impl Request {
         let machine = self.on(cpu);
         self.rendezvous.attend(cpu, &machine);
         if !self.rendezvous.core_loads(cpu) {
+            // First: a CPU that has noted its revision is done.
+            self.features.note(cpu, Features::read(&machine.registers));
             self.revisions.note(cpu, machine.revision());
         }
     }

@@ -14,7 +14,7 @@ use alloc::vec::Vec;
 use core::hint::spin_loop;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use cpu::{Identity, Native, Place};
+use cpu::{Features, Identity, Native, Place};
 use hermit::ring0;
 use hermit::scheduler::{self, task::NORMAL_PRIO};
 use once_cell::race::OnceBox;
@@ -38,6 +38,7 @@ pub(crate) struct Probe {
     pub(crate) identity: Identity,
     pub(crate) place: Place,
     pub(crate) revision: u32,
+    pub(crate) features: Features,
 }
 
 /// A CPU that cannot be worked with.
@@ -59,6 +60,7 @@ fn probe() -> ProbeResult {
         identity,
         place: cpu::topology::place(&Native, identity.vendor),
         revision,
+        features: Features::read(&Native),
     })
 }
 

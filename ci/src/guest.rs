@@ -307,6 +307,8 @@ fn model_words(model: &Config) -> Vec<String> {
             words.push(format!("{word}={number}"));
         }
     }
+    let features = model.feature.iter();
+    words.extend(features.map(|feature| format!("hwfeature={feature}")));
     words.extend(model.fault.iter().map(|fault| format!("hwfault={fault}")));
     words
 }
@@ -344,6 +346,8 @@ mod tests {
         let mut model = Config::new(microcode::Vendor::Intel, 1, 2);
         model.revision = 9;
         model.cost.load_us = 70;
+        let feature = "leaf=0x7,register=edx,set=0x400";
+        model.feature.push(feature.parse().unwrap());
         model.fault.push("slow,cpu=1,us=5".parse().unwrap());
         let words = |hardware, job| {
             let guest = Guest {
@@ -354,10 +358,10 @@ mod tests {
             guest.command_line(7, Some(&model))
         };
         assert!(!words(Hardware::Msr, Job::Load).contains("load_us"));
-        assert!(
-            words(Hardware::Engine, Job::Load)
-                .ends_with("update_us=7 hw=engine revision=9 load_us=70 hwfault=slow,cpu=1,us=5")
-        );
+        assert!(words(Hardware::Engine, Job::Load).ends_with(
+            "update_us=7 hw=engine revision=9 load_us=70 \
+             hwfeature=leaf=0x7,register=edx,set=0x400 hwfault=slow,cpu=1,us=5"
+        ));
         assert!(words(Hardware::Msr, Job::Reads(5)).ends_with("reads=5"));
         assert!(words(Hardware::Msr, Job::Conformance).ends_with("job=conformance"));
     }

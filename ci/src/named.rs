@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use report::{CandidateVerdict, InitrdSource, Outcome, Status};
+use report::{CandidateVerdict, InitrdSource, Outcome, Register, Status};
 use serde::de::{Deserialize, Deserializer, Error};
 
 use crate::result::status_word;
@@ -28,7 +28,7 @@ macro_rules! names {
     )+ };
 }
 
-names!(CandidateVerdict, InitrdSource, Outcome);
+names!(CandidateVerdict, InitrdSource, Outcome, Register);
 
 impl Name for Status {
     const ALL: &'static [Self] = &[Self::Pass, Self::Fail, Self::Skip, Self::Error];

@@ -27,8 +27,22 @@ pub fn result(result: &RunResult) -> String {
         let table = cpus(&result.cpus, result.timing.modelled_load);
         let _ = write!(text, "\n{table}\n\n");
     }
+    text += &features(result);
     text += &tests(result);
     text + &verdict(result)
+}
+
+/// A line for each feature word that changed, and one that is empty.
+fn features(result: &RunResult) -> String {
+    let mut text = String::new();
+    for feature in &result.features {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "{}", feature.sentence(result.cpus.len()));
+    }
+    if !text.is_empty() {
+        text.push('\n');
+    }
+    text
 }
 
 /// A line with every test's end, then what was said that the verdict's reason
@@ -249,7 +263,7 @@ fn time(ns: Option<u64>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::result::tests::{passed, swallowed};
+    use crate::result::tests::{passed, passed_with, swallowed};
 
     /// The text as it is seen without colours.
     fn seen(text: &str) -> String {
@@ -307,6 +321,15 @@ mod tests {
         let line = seen(&verdict(&result));
         assert!(line.starts_with("SWALLOWED: the write"), "{line}");
         assert!(line.ends_with("\n  CPU 1 is late"), "{line}");
+    }
+
+    #[test]
+    fn a_feature_word_that_changed_has_a_line_and_none_that_did_not() {
+        let line = "# feature cpus=all leaf=0x00000007 subleaf=0 register=edx \
+                    before=0x00000000 after=0x00000400\n";
+        let text = seen(&result(&passed_with(line)));
+        assert!(text.contains("\nCPUID 7.0 edx: + bit 10 (MD_CLEAR) on all CPUs\n\n"));
+        assert!(!seen(&result(&passed())).contains("CPUID"));
     }
 
     #[test]

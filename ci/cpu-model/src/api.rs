@@ -106,11 +106,15 @@ pub(crate) struct Bytes {
 #[repr(C)]
 pub(crate) enum RegisterUse {
     None = 0,
+    Read = 1,
+    ReadWrite = 2,
     ReadWriteAndPc = 3,
 }
 
-/// Of `qemu_plugin_discon_type`.
-const DISCONTINUITY_EXCEPTION: c_int = 2;
+/// Of `qemu_plugin_discon_type`: what takes a CPU from where it was to go on.
+/// Bits, of which a callback is given one.
+pub(crate) const DISCONTINUITY_INTERRUPT: c_int = 1;
+pub(crate) const DISCONTINUITY_EXCEPTION: c_int = 2;
 
 pub(crate) type OnVcpu = extern "C" fn(c_uint, *mut c_void);
 pub(crate) type OnBlock = extern "C" fn(*mut Block, *mut c_void);
@@ -240,13 +244,14 @@ impl Drop for Buffer<'_> {
 /// What QEMU does for a plugin. The methods that speak of registers, memory or
 /// the program counter act on the CPU whose callback calls them.
 impl Api {
-    /// Calls back whenever a block was translated.
+    /// Calls back whenever a block was translated, for each CPU's beginning, at
+    /// discontinuities of those kinds, at the end.
     pub(crate) fn register(
         &self,
         id: PluginId,
         block: OnBlock,
         vcpu: OnVcpu,
-        exception: OnDiscontinuity,
+        (kinds, discontinuity): (c_int, OnDiscontinuity),
         end: OnEnd,
     ) {
         let nothing = std::ptr::null_mut();
@@ -255,7 +260,7 @@ impl Api {
         // SAFETY: as above.
         unsafe { (self.on_vcpu)(id, vcpu, nothing) };
         // SAFETY: as above.
-        unsafe { (self.on_discontinuity)(id, DISCONTINUITY_EXCEPTION, exception, nothing) };
+        unsafe { (self.on_discontinuity)(id, kinds, discontinuity, nothing) };
         // SAFETY: as above.
         unsafe { (self.on_end)(id, end, nothing) };
     }

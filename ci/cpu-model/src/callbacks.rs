@@ -13,7 +13,8 @@ use std::time::Duration;
 
 use engine::{Access, Load, Reply, msr};
 
-use crate::api::{Api, Block, PluginId, RegisterUse};
+use crate::api::{Block, DISCONTINUITY_EXCEPTION, DISCONTINUITY_INTERRUPT, PluginId, RegisterUse};
+use crate::features;
 use crate::state::{GuestMemory, Registers, STATE, State};
 
 /// The registers that any model may answer; all others are left alone at once.
@@ -43,8 +44,16 @@ const SPIN: Duration = Duration::from_micros(100);
 const HUNG_NAP: Duration = Duration::from_millis(1);
 
 /// Lets QEMU call.
-pub(crate) fn register(api: &Api, id: PluginId) {
-    api.register(id, on_block, on_vcpu, on_exception, on_end);
+pub(crate) fn register(state: &State, id: PluginId) {
+    let kinds = if state.changes_features() {
+        DISCONTINUITY_INTERRUPT | DISCONTINUITY_EXCEPTION
+    } else {
+        DISCONTINUITY_EXCEPTION
+    };
+    let discontinuity = (kinds, on_discontinuity as _);
+    state
+        .api
+        .register(id, on_block, on_vcpu, discontinuity, on_end);
 }
 
 /// Which of the three an instruction is.
@@ -80,11 +89,22 @@ fn unpack(userdata: *mut c_void) -> (u64, u64) {
 }
 
 extern "C" fn on_block(block: *mut Block, _: *mut c_void) {
-    let Some(State { api, .. }) = STATE.get() else {
-        return;
-    };
+    let Some(state) = STATE.get() else { return };
+    let api = &state.api;
+    let changes_features = state.changes_features();
+    // The CPUID before a block may be the end of another.
+    let mut follows_cpuid = true;
     for instruction in api.instructions(block) {
         let (address, size) = api.place(instruction);
+        if changes_features
+            && follows_cpuid
+            && let Some(place) = pack(address, size)
+        {
+            // Before the instruction's own callback, which is to find the
+            // registers changed.
+            api.instrument(instruction, on_next, RegisterUse::ReadWrite, place);
+        }
+        follows_cpuid = false;
         if !(2..=LONGEST).contains(&size) {
             continue;
         }
@@ -92,22 +112,16 @@ extern "C" fn on_block(block: *mut Block, _: *mut c_void) {
         let Some(kind) = kind(api.encoding(instruction, &mut room)) else {
             continue;
         };
-        let (Some(place), callback, registers) = (match kind {
-            Kind::Rdmsr => (
-                pack(address, size),
-                on_rdmsr as _,
-                RegisterUse::ReadWriteAndPc,
-            ),
-            Kind::Wrmsr => (
-                pack(address, size),
-                on_wrmsr as _,
-                RegisterUse::ReadWriteAndPc,
-            ),
-            Kind::Cpuid => (Some(0), on_cpuid as _, RegisterUse::None),
-        }) else {
-            continue;
+        let (callback, registers) = match kind {
+            Kind::Rdmsr => (on_rdmsr as _, RegisterUse::ReadWriteAndPc),
+            Kind::Wrmsr => (on_wrmsr as _, RegisterUse::ReadWriteAndPc),
+            Kind::Cpuid if changes_features => (on_cpuid as _, RegisterUse::Read),
+            Kind::Cpuid => (on_cpuid as _, RegisterUse::None),
         };
-        api.instrument(instruction, callback, registers, place);
+        if let Some(place) = pack(address, size) {
+            api.instrument(instruction, callback, registers, place);
+        }
+        follows_cpuid = matches!(kind, Kind::Cpuid);
     }
 }
 
@@ -119,17 +133,19 @@ extern "C" fn on_vcpu(_: c_uint, _: *mut c_void) {
     if registers.get().is_some() {
         return;
     }
-    let names = [c"rax", c"rcx", c"rdx"].map(|name| api.find_register(name));
-    let [Some(rax), Some(rcx), Some(rdx)] = names else {
-        eprintln!("cpu-model: this QEMU shows no register named rax, rcx or rdx");
+    let names = [c"rax", c"rbx", c"rcx", c"rdx"].map(|name| api.find_register(name));
+    let [Some(rax), Some(rbx), Some(rcx), Some(rdx)] = names else {
+        eprintln!("cpu-model: this QEMU shows no register named rax, rbx, rcx or rdx");
         std::process::exit(1);
     };
     // Another CPU may have been first; the handles are the same.
-    let _ = registers.set(Registers { rax, rcx, rdx });
+    let _ = registers.set(Registers { rax, rbx, rcx, rdx });
 }
 
-extern "C" fn on_cpuid(vcpu: c_uint, _: *mut c_void) {
-    let Some(state) = STATE.get() else { return };
+extern "C" fn on_cpuid(vcpu: c_uint, place: *mut c_void) {
+    let Some((state, registers)) = ready() else {
+        return;
+    };
     let vcpu = state.running(vcpu);
     let answer = state
         .engine
@@ -138,6 +154,22 @@ extern "C" fn on_cpuid(vcpu: c_uint, _: *mut c_void) {
         state.log.misuse(vcpu, misuse, Access::Cpuid);
     }
     pass_ns(state, state.log.now_ns(), answer.cost_ns);
+    if state.changes_features() {
+        let (address, size) = unpack(place);
+        features::before_cpuid(state, registers, vcpu, address + size);
+    }
+}
+
+/// What may follow a CPUID is about to be executed.
+extern "C" fn on_next(vcpu: c_uint, place: *mut c_void) {
+    let Some((state, registers)) = ready() else {
+        return;
+    };
+    // First, as to ask which CPU runs costs more.
+    if features::is_any_pending(state) {
+        let (address, _) = unpack(place);
+        features::after_cpuid(state, registers, state.running(vcpu), address);
+    }
 }
 
 extern "C" fn on_rdmsr(vcpu: c_uint, place: *mut c_void) {
@@ -259,15 +291,16 @@ fn pass_ns(state: &State, began_ns: u64, duration_ns: u64) {
     }
 }
 
-/// An exception was taken: if it is the #GP that was asked for, the guest's
-/// handler shall find the guest's registers.
-extern "C" fn on_exception(vcpu: c_uint, _: c_int, _: u64, _: u64, _: *mut c_void) {
+/// An interrupt or an exception was taken: the handler shall find a CPUID's
+/// answer changed and, if it is the #GP that was asked for, the guest's registers.
+extern "C" fn on_discontinuity(vcpu: c_uint, _: c_int, from: u64, _: u64, _: *mut c_void) {
     let Some((state, registers)) = ready() else {
         return;
     };
     let Some(own) = state.vcpus.get(vcpu as usize) else {
         return;
     };
+    features::after_cpuid(state, registers, vcpu, from);
     if own.is_faulting.swap(false, Ordering::Relaxed) {
         let rax = own.rax.load(Ordering::Relaxed);
         let rcx = own.rcx.load(Ordering::Relaxed);

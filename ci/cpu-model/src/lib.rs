@@ -11,6 +11,8 @@
 //!          write registers, go on behind the instruction
 //! ```
 //!
+//! CPUID is executed by QEMU, and `features` changes the answer after it.
+//!
 //! QEMU starts it with `-plugin file=libcpu_model.so,config=FILE,log=FILE`;
 //! with `probe=on` it says whether this QEMU has all that it needs, and ends.
 //!
@@ -22,6 +24,7 @@
 mod api;
 mod apic;
 mod callbacks;
+mod features;
 mod log;
 mod options;
 mod state;
@@ -111,6 +114,6 @@ fn install(id: PluginId, info: &Info, arguments: &[String]) -> Result<(), Error>
         error,
     })?;
     let state = STATE.get_or_init(|| State::new(api, run.engine, log, run.apic_ids));
-    callbacks::register(&state.api, id);
+    callbacks::register(state, id);
     Ok(())
 }

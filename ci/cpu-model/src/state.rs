@@ -1,13 +1,14 @@
 //! What all callbacks share: QEMU gives the plugin no place to keep it.
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
 
 use crossbeam_utils::CachePadded;
 use engine::{Engine, Memory, Unmapped};
 
 use crate::api::{Api, Register};
 use crate::apic::ApicIds;
+use crate::features::Pending;
 use crate::log::Log;
 
 /// Set once, by the installation.
@@ -22,12 +23,15 @@ pub(crate) struct State {
     pub(crate) apic_ids: Option<ApicIds>,
     pub(crate) vcpus: Box<[CachePadded<Vcpu>]>,
     pub(crate) registers: OnceLock<Registers>,
+    /// How many of the CPUs have a change of CPUID to come.
+    pub(crate) nr_pending: AtomicU32,
 }
 
 /// The registers of the instructions that are answered.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Registers {
     pub(crate) rax: Register,
+    pub(crate) rbx: Register,
     pub(crate) rcx: Register,
     pub(crate) rdx: Register,
 }
@@ -42,6 +46,8 @@ pub(crate) struct Vcpu {
     pub(crate) rcx: AtomicU64,
     /// It is inside a load that never ends.
     pub(crate) is_hung: AtomicBool,
+    /// What is to become of the answer of a CPUID that it executes.
+    pub(crate) pending: Pending,
 }
 
 impl State {
@@ -54,7 +60,13 @@ impl State {
             apic_ids,
             vcpus: (0..nr_cpus).map(|_| CachePadded::default()).collect(),
             registers: OnceLock::new(),
+            nr_pending: AtomicU32::new(0),
         }
+    }
+
+    /// Whether answers of CPUID are to change at all.
+    pub(crate) fn changes_features(&self) -> bool {
+        !self.engine.config().feature.is_empty()
     }
 
     /// The CPU that runs, of which QEMU says that it is `vcpu`.

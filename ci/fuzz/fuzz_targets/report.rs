@@ -31,6 +31,7 @@ fn written(line: &Line<'_>) -> Option<String> {
         Line::Prepare(record) => record.to_string(),
         Line::Cpu(cpu) => cpu.to_string(),
         Line::Time(time) => time.to_string(),
+        Line::Feature(record) => record.to_string(),
         Line::Absent(absent) => absent.to_string(),
         Line::Guard(guard) => guard.to_string(),
         Line::Machine(record) => record.to_string(),

@@ -4,8 +4,8 @@
 //! rules notice what is missing.
 
 use report::record::{
-    Absent, Cached, Candidate, Cpu, Finding, Guard, Header, Initrd, Load, Machine, Misuse, Prepare,
-    Tally, Time,
+    Absent, Cached, Candidate, Cpu, Feature, Finding, Guard, Header, Initrd, Load, Machine, Misuse,
+    Prepare, Tally, Time,
 };
 use report::{Line, Totals, ktap::TestLine};
 
@@ -33,6 +33,8 @@ pub struct Stream<'a> {
     pub cpus: Vec<Cpu>,
     /// When each CPU did what.
     pub times: Vec<Time>,
+    /// Feature words that changed.
+    pub features: Vec<Feature<'a>>,
     /// CPUs that did not come up.
     pub absents: Vec<Absent<'a>>,
     /// What the guard saw.
@@ -68,6 +70,7 @@ impl<'a> Stream<'a> {
                 Line::Prepare(prepare) => stream.prepare = Some(prepare),
                 Line::Cpu(cpu) => stream.cpus.push(cpu),
                 Line::Time(time) => stream.times.push(time),
+                Line::Feature(feature) => stream.features.push(feature),
                 Line::Absent(absent) => stream.absents.push(absent),
                 Line::Guard(guard) => stream.guard = Some(guard),
                 Line::Machine(machine) => stream.machine = Some(machine),

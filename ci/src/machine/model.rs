@@ -1,7 +1,9 @@
 //! The model behind the machine `model` and the guest's own: from a scenario's
 //! table to what the plugin reads and what the guest is told.
 
-use engine::{Config, ConfigError, CoreConfig, Cost, Domain, Downgrade, Fault, LateLoad, Seal};
+use engine::{
+    Config, ConfigError, CoreConfig, Cost, Domain, Downgrade, Fault, Feature, LateLoad, Seal,
+};
 use microcode::Vendor;
 use serde::Deserialize;
 
@@ -23,6 +25,8 @@ pub struct Model {
     pub late_load: LateLoad,
     /// What accesses and loads cost.
     pub cost: Cost,
+    /// CPUID bits that come and go with a revision.
+    pub feature: Vec<Feature>,
     /// Cores that differ from the rest.
     pub core: Vec<CoreConfig>,
     /// What goes wrong.
@@ -99,6 +103,7 @@ impl Model {
             equivalence_ids: kind.equivalence_ids.clone(),
             cost: self.cost,
             seal: kind.seals.clone(),
+            feature: self.feature.clone(),
             core: self.core.clone(),
             fault: self.faults(topology),
             ..Config::new(kind.vendor, kind.signature, topology.nr_cpus())
@@ -119,11 +124,13 @@ impl Model {
     }
 
     /// Whether a guest that models its CPUs itself can have it so: it takes them
-    /// as it finds them, and only what they cost and what goes wrong is told.
+    /// as it finds them, and only what they cost, what goes wrong and which features
+    /// change is told.
     #[must_use]
     pub fn suits_a_guest(&self) -> bool {
         let told = Self {
             cost: self.cost,
+            feature: self.feature.clone(),
             fault: self.fault.clone(),
             random: self.random,
             ..Self::default()
@@ -171,15 +178,18 @@ mod tests {
         };
         assert!(check("fault = [{ kind = \"hang\", cpu = 8 }]").contains("0 to 7"));
         assert!(check("fault = [{ kind = \"hang\", core = 4 }]").contains("0 to 3"));
+        let feature = "feature = [{ leaf = 7, register = \"edx\", set = 3, clear = 1 }]";
+        assert!(check(feature).contains("[[feature]] number 1: set and clear"));
         assert!(check("core = [{ id = 1 }, { id = 1 }]").contains("the id 1"));
         assert!(toml::from_str::<Model>("colour = 1").is_err());
     }
 
     #[test]
-    fn a_guest_that_models_its_cpus_is_told_of_cost_and_faults_alone() {
+    fn a_guest_that_models_its_cpus_is_told_of_cost_faults_and_features_alone() {
         let suits = |table: &str| toml::from_str::<Model>(table).unwrap().suits_a_guest();
         assert!(suits(
-            "cost = { load_us = 5 }\nfault = [{ kind = \"hang\" }]"
+            "cost = { load_us = 5 }\nfault = [{ kind = \"hang\" }]\n\
+             feature = [{ leaf = 7, register = \"edx\", set = 1 }]"
         ));
         assert!(!suits("older = \"taken\""));
         assert!(!suits("sealed = true"));

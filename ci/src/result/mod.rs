@@ -5,6 +5,8 @@
 //! [`Context`]; the context is also read back, so that a saved log is judged
 //! again with all that was known when it was made.
 
+mod feature;
+mod feature_names;
 mod files;
 pub mod junit;
 mod machine;
@@ -12,6 +14,7 @@ pub mod metrics;
 mod timing;
 pub mod trace;
 
+pub use feature::FeatureResult;
 pub(crate) use files::folder;
 pub use files::{Files, Logs, read_lossy};
 pub use machine::{LoadResult, MisuseResult, TallyResult};
@@ -115,6 +118,8 @@ pub struct RunResult {
     pub findings: Vec<FindingResult>,
     /// How each CPU ended, by number.
     pub cpus: Vec<CpuResult>,
+    /// Feature words that the load changed.
+    pub features: Vec<FeatureResult>,
     /// CPUs that did not come up.
     pub absent: Vec<AbsentResult>,
     /// Writes of the load register, as the machine saw them.
@@ -288,6 +293,7 @@ impl RunResult {
                 .iter()
                 .map(|cpu| CpuResult::new(cpu, time_of(cpu)))
                 .collect(),
+            features: FeatureResult::all(stream),
             absent: stream
                 .absents
                 .iter()

@@ -9,6 +9,7 @@ use serde::de::{self, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::Scenario;
+use super::features::{self, ExpectedFeature};
 use crate::guest::Hardware;
 use crate::named::{AnyOf, Name, Named};
 use crate::result::{RunResult, status_word};
@@ -35,6 +36,8 @@ pub struct Expectation {
     pub outcomes: Option<Outcomes>,
     /// What became of each candidate, in the order of the initrd.
     pub candidates: Option<Vec<Named<CandidateVerdict>>>,
+    /// Which feature words changed, in any order; no other does.
+    pub features: Option<Vec<ExpectedFeature>>,
     /// What the machine saw that a loader must not do, by kind, each as often as
     /// it was seen.
     pub misuses: Option<Vec<String>>,
@@ -78,6 +81,10 @@ impl<'de> Visitor<'de> for Words {
 }
 
 impl Outcomes {
+    const fn is_of_all(&self) -> bool {
+        matches!(self, Self::All(_))
+    }
+
     /// For that many CPUs.
     fn of(&self, nr_cpus: usize) -> Vec<AnyOf<Outcome>> {
         match self {
@@ -165,10 +172,18 @@ impl Expectation {
         }
         self.reason = None;
         self.outcomes = None;
+        self.features = None;
         self.misuses = None;
         self.tests
             .retain(|name, _| !EFFECT.contains(&name.as_str()));
         self
+    }
+
+    /// Forgets what is said of CPUs by their numbers, where there are others.
+    pub(super) fn forget_numbers(&mut self) {
+        self.outcomes = self.outcomes.take().filter(Outcomes::is_of_all);
+        let is_of_all = |features: &Vec<ExpectedFeature>| features.iter().all(|f| f.cpus.is_none());
+        self.features = self.features.take().filter(is_of_all);
     }
 
     /// What of a result is otherwise than declared, the verdict aside.
@@ -199,6 +214,9 @@ impl Expectation {
             self.candidates.as_deref(),
             |found, expected| *found == expected.0,
         ));
+        if let Some(expected) = &self.features {
+            deviations.extend(features::deviations(expected, result));
+        }
         if let Some(misuses) = &self.misuses {
             let found: Vec<_> = result.misuses.iter().map(|misuse| &misuse.kind).collect();
             if found != misuses.iter().collect::<Vec<_>>() {
@@ -263,7 +281,7 @@ mod tests {
     fn a_result_as_declared_in_every_point_has_no_deviation() {
         let all = "verdict = \"PASS\"\nreason = \"2 CPUs\"\ninitrd = \"embedded\"\n\
                    outcomes = [\"updated\", \"late|followed\"]\ncandidates = [\"chosen\"]\n\
-                   tests = { load = \"PASS\" }";
+                   features = []\ntests = { load = \"PASS\" }";
         assert_eq!(deviations(all), Vec::<String>::new());
     }
 
@@ -275,6 +293,7 @@ mod tests {
             "outcomes = [\"updated\", \"late\"]",
             "outcomes = [\"updated\"]",
             "outcomes = \"updated\"",
+            "features = [{ leaf = 7, register = \"edx\", set = 1 }]",
             "candidates = []",
             "candidates = [\"older\"]",
             "tests = { load = \"FAIL\" }",

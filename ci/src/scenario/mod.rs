@@ -6,10 +6,12 @@
 //! would be one that never fails.
 
 mod expectation;
+mod features;
 mod overrides;
 mod select;
 
 pub use expectation::{Expectation, Outcomes, any_of, deny_skip, review};
+pub use features::ExpectedFeature;
 pub use overrides::Overrides;
 pub use select::select;
 
@@ -177,7 +179,7 @@ pub enum Unsound {
     /// Fields that a guest's own model has not.
     #[error(
         "machine.model: a guest that models its CPUs (hardware engine) takes them as it finds \
-         them: give cost, fault and random alone, or the machine model without it"
+         them: give cost, feature, fault and random alone, or the machine model without it"
     )]
     NotForGuest,
     /// A model of a CPU that is not known.

@@ -1,18 +1,18 @@
 //! Flags that replace a scenario's fields.
 //!
-//! A flag that changes what is under test (the CPU, the microcode, a fault,
-//! force, another protocol) makes the scenario's expectation void: what is expected then is the
-//! best that the machine allows, PASS, or SWALLOWED under a hypervisor that
-//! ignores the write. A flag that changes only where or how long it runs keeps
-//! the expectation, with two exceptions: another number of CPUs voids the list
-//! of their outcomes, and a machine that ignores updates, where the scenario's
-//! takes them, voids what depends on their effect.
+//! A flag that changes what is under test (the CPU, the microcode, the protocol,
+//! a fault, force) makes the scenario's expectation void: what is expected then
+//! is the best that the machine allows, PASS, or SWALLOWED under a hypervisor
+//! that ignores the write. A flag that changes only where or how long it runs keeps
+//! the expectation, with two exceptions: another number of CPUs voids what is
+//! said of them by their numbers, and a machine that ignores updates, where the
+//! scenario's takes them, voids what depends on their effect.
 
 use std::path::PathBuf;
 
 use rendezvous::{CallIn, Election, Name, OnHang, Order};
 
-use super::{Outcomes, Scenario};
+use super::Scenario;
 use crate::firmware::Spec;
 use crate::guest::{Fault, Hardware};
 use crate::machine::model::FaultPlan;
@@ -118,11 +118,8 @@ impl Overrides {
         }
         if changes_matter {
             scenario.expect = None;
-        } else if changes_cpus
-            && let Some(expect) = &mut scenario.expect
-            && matches!(expect.outcomes, Some(Outcomes::Each(_)))
-        {
-            expect.outcomes = None;
+        } else if changes_cpus && let Some(expect) = &mut scenario.expect {
+            expect.forget_numbers();
         }
         if took_updates && !scenario.takes_updates() {
             scenario.is_misplaced = !gives_plan && scenario.is_about_cpus();

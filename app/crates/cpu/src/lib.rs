@@ -1,5 +1,5 @@
 //! The CPU that this runs on: who it is, where it sits, what its microcode
-//! revision is, and how to load another.
+//! revision is, what it says that it can do, and how to load another revision.
 //!
 //! This is the only library with unsafe hardware access. Everything above the
 //! few instructions in [`registers`] goes through the trait [`Registers`], so
@@ -10,6 +10,7 @@
 
 #[cfg(test)]
 mod fake;
+pub mod features;
 pub mod identity;
 pub mod interrupts;
 pub mod registers;
@@ -17,6 +18,7 @@ pub mod topology;
 pub mod tsc;
 pub mod update;
 
+pub use features::Features;
 pub use identity::{Identity, Vendor};
 pub use interrupts::InterruptsOff;
 pub use registers::{GpFault, Native, Registers};

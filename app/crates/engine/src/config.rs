@@ -7,6 +7,7 @@ use core::fmt;
 use microcode::Vendor;
 
 use crate::fault::{Fault, FaultError};
+use crate::feature::{Feature, FeatureError};
 use crate::seal::Seal;
 
 /// The most threads that a model can have.
@@ -54,6 +55,10 @@ pub struct Config {
     /// taken, and none of these with another byte in it.
     #[cfg_attr(feature = "serde", serde(default))]
     pub seal: Vec<Seal>,
+    /// CPUID bits that come and go with a revision. Of two entries for a bit
+    /// the later counts.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub feature: Vec<Feature>,
     /// Cores that differ from the rest.
     #[cfg_attr(feature = "serde", serde(default))]
     pub core: Vec<CoreConfig>,
@@ -188,6 +193,13 @@ pub enum ConfigError {
     },
     /// Two entries for one core.
     CoreTwice(u32),
+    /// A change of CPUID that no CPU can have.
+    Feature {
+        /// Its place in the list, from 0.
+        index: usize,
+        /// Why.
+        error: FeatureError,
+    },
     /// A fault that the machine cannot have.
     Fault {
         /// Its place in the list, from 0.
@@ -214,6 +226,9 @@ impl fmt::Display for ConfigError {
                 write!(f, "[[core]] names core {id}: there are 0 to {last}")
             }
             Self::CoreTwice(id) => write!(f, "two [[core]] have the id {id}: give each its own"),
+            Self::Feature { index, error } => {
+                write!(f, "[[feature]] number {}: {error}", index + 1)
+            }
             Self::Fault { index, error } => write!(f, "[[fault]] number {}: {error}", index + 1),
         }
     }
@@ -242,6 +257,7 @@ impl Config {
                 access_ns: 0,
             },
             seal: Vec::new(),
+            feature: Vec::new(),
             core: Vec::new(),
             fault: Vec::new(),
         }
@@ -297,6 +313,11 @@ impl Config {
                 return Err(ConfigError::CoreTwice(id));
             }
         }
+        for (index, feature) in self.feature.iter().enumerate() {
+            feature
+                .check()
+                .map_err(|error| ConfigError::Feature { index, error })?;
+        }
         for (index, fault) in self.fault.iter().enumerate() {
             fault
                 .check(self.cpus, self.nr_cores())
@@ -307,86 +328,4 @@ impl Config {
 }
 
 #[cfg(test)]
-mod tests {
-    extern crate std;
-    use alloc::vec;
-    use std::string::ToString;
-
-    use super::*;
-
-    fn intel() -> Config {
-        Config {
-            threads: 2,
-            ..Config::new(Vendor::Intel, 0x0005_0654, 4)
-        }
-    }
-
-    #[test]
-    fn what_contradicts_itself_is_refused_and_says_where() {
-        let error = |change: fn(&mut Config)| {
-            let mut config = intel();
-            change(&mut config);
-            config.check().unwrap_err().to_string()
-        };
-        let core = |id| CoreConfig {
-            id,
-            signature: None,
-            platform_id: None,
-            revision: None,
-        };
-        assert_eq!(intel().check(), Ok(()));
-        assert_eq!(error(|c| c.cpus = 0), "cpus = 0: give 1 to 4096");
-        assert!(error(|c| c.threads = 3).contains("threads = 3"));
-        assert!(error(|c| c.threads = 0).contains("threads = 0"));
-        assert!(error(|c| c.platform_id = 8).contains("platform_id = 8"));
-        let mut twice = intel();
-        twice.core = vec![core(1), core(0), core(1)];
-        assert_eq!(twice.check(), Err(ConfigError::CoreTwice(1)));
-        twice.core = vec![core(2)];
-        assert_eq!(twice.check(), Err(ConfigError::NoCore { id: 2, last: 1 }));
-        let amd = Config {
-            late_load: LateLoad::Disabled,
-            ..Config::new(Vendor::Amd, 0x0080_0f12, 1)
-        };
-        assert_eq!(amd.check(), Err(ConfigError::LateLoad));
-    }
-
-    #[cfg(feature = "serde")]
-    mod file {
-        use super::*;
-
-        #[test]
-        fn a_file_needs_vendor_signature_and_cpus_and_nothing_unknown() {
-            let least = "vendor = \"amd\"\nsignature = 0x00800f12\ncpus = 2\n";
-            let config: Config = toml::from_str(least).unwrap();
-            assert_eq!(config, Config::new(Vendor::Amd, 0x0080_0f12, 2));
-            for line in [
-                "colour = 1",
-                "[cost]\nload = 1",
-                "[[core]]\nid = 0\nx = 1",
-                "vendor = \"via\"",
-            ] {
-                let text = std::format!("{least}{line}");
-                assert!(toml::from_str::<Config>(&text).is_err(), "{line}");
-            }
-        }
-
-        #[test]
-        fn a_configuration_is_read_as_it_is_written() {
-            let mut config = intel();
-            config.core = vec![CoreConfig {
-                id: 1,
-                signature: Some(0x0005_0657),
-                platform_id: Some(3),
-                revision: Some(9),
-            }];
-            config.fault = vec![Fault {
-                at: crate::Where::Cpu(3),
-                kind: crate::FaultKind::Slow { us: 5 },
-                load: Some(2),
-            }];
-            let text = toml::to_string(&config).unwrap();
-            assert_eq!(toml::from_str::<Config>(&text).unwrap(), config, "{text}");
-        }
-    }
-}
+mod tests;

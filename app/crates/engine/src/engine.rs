@@ -14,11 +14,15 @@ use microcode::Vendor;
 
 use crate::answer::{Access, Answer, Load, Misuse, Reply};
 use crate::config::{Config, ConfigError, Domain, LateLoad};
+use crate::feature::{self, CpuidChange};
 use crate::memory::Memory;
 use crate::msr;
 
 /// Nobody is inside a load.
 const NOBODY: u32 = 0;
+
+/// In a revision's word: it was loaded after the start.
+const IS_LOADED: u64 = 1 << 32;
 
 /// What of a core decides which update it takes.
 #[derive(Clone, Copy, Debug)]
@@ -71,8 +75,9 @@ pub struct Engine {
     config: Config,
     cores: Box<[CachePadded<Core>]>,
     threads: Box<[CachePadded<Thread>]>,
-    /// A revision for each core or thread, as the domain says.
-    revisions: Box<[CachePadded<AtomicU32>]>,
+    /// A revision for each core or thread, as the domain says, and whether it
+    /// was loaded: one word, so that nobody sees the one without the other.
+    revisions: Box<[CachePadded<AtomicU64>]>,
 }
 
 impl Engine {
@@ -101,7 +106,7 @@ impl Engine {
         let cores = cores.collect();
         let revision = |core: u32| {
             let own = own(core).and_then(|own| own.revision);
-            CachePadded::new(AtomicU32::new(own.unwrap_or(config.revision)))
+            CachePadded::new(AtomicU64::new(own.unwrap_or(config.revision).into()))
         };
         let revisions: Vec<_> = match config.domain() {
             Domain::Core => (0..config.nr_cores()).map(revision).collect(),
@@ -135,8 +140,34 @@ impl Engine {
     /// If there is no such thread.
     #[must_use]
     pub fn revision(&self, thread: u32) -> u32 {
+        self.state(thread).0
+    }
+
+    /// The revision that a thread runs now, and whether it was loaded after the
+    /// start.
+    fn state(&self, thread: u32) -> (u32, bool) {
         // Acquire pairs with the Release in `finish`.
-        self.slot(thread).load(Ordering::Acquire)
+        let word = self.slot(thread).load(Ordering::Acquire);
+        #[expect(clippy::cast_possible_truncation, reason = "the revision's half")]
+        let revision = word as u32;
+        (revision, word & IS_LOADED != 0)
+    }
+
+    /// What the revision that a thread runs now makes of an answer of CPUID. The
+    /// answer itself is the machine's.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such thread.
+    #[must_use]
+    pub fn cpuid_change(&self, thread: u32, leaf: u32, subleaf: u32) -> CpuidChange {
+        let Self { config, .. } = self;
+        feature::change(
+            &config.feature,
+            config.vendor,
+            self.state(thread),
+            (leaf, subleaf),
+        )
     }
 
     /// What a thread did so far.
@@ -163,7 +194,7 @@ impl Engine {
         &self.cores[self.core_of(thread) as usize]
     }
 
-    fn slot(&self, thread: u32) -> &AtomicU32 {
+    fn slot(&self, thread: u32) -> &AtomicU64 {
         let place = match self.config.domain() {
             Domain::Core => self.core_of(thread),
             Domain::Thread => thread,
@@ -303,8 +334,9 @@ impl Engine {
         let Ok(revision) = load.outcome else {
             return;
         };
-        // Release pairs with the Acquire in `revision`.
-        self.slot(load.thread).store(revision, Ordering::Release);
+        // Release pairs with the Acquire in `state`.
+        self.slot(load.thread)
+            .store(u64::from(revision) | IS_LOADED, Ordering::Release);
         // Release pairs with the Acquire in `load` and `begin`: whoever finds
         // nobody inside finds the new revision.
         self.core(load.thread)

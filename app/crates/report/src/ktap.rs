@@ -4,8 +4,8 @@ use core::fmt;
 
 use crate::logfmt::Value;
 use crate::record::{
-    Absent, Cached, Candidate, Cpu, Finding, Guard, Header, Initrd, Load, Machine, Misuse, Prepare,
-    Tally, Time,
+    Absent, Cached, Candidate, Cpu, Feature, Finding, Guard, Header, Initrd, Load, Machine, Misuse,
+    Prepare, Tally, Time,
 };
 
 /// The first line of the stream.
@@ -175,6 +175,8 @@ pub enum Line<'a> {
     Cpu(Cpu),
     /// A CPU's times.
     Time(Time),
+    /// A feature word that changed.
+    Feature(Feature<'a>),
     /// A CPU that did not come up.
     Absent(Absent<'a>),
     /// What the guard saw.
@@ -224,6 +226,7 @@ impl<'a> Line<'a> {
             Prepare::KIND => Prepare::read(fields).map(Line::Prepare),
             Cpu::KIND => Cpu::read(fields).map(Line::Cpu),
             Time::KIND => Time::read(fields).map(Line::Time),
+            Feature::KIND => Feature::read(fields).map(Line::Feature),
             Absent::KIND => Absent::read(fields).map(Line::Absent),
             Guard::KIND => Guard::read(fields).map(Line::Guard),
             Machine::KIND => Machine::read(fields).map(Line::Machine),

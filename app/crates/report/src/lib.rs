@@ -14,15 +14,17 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+pub mod cpu_list;
 pub mod exit;
 pub mod ktap;
 pub mod logfmt;
 mod names;
 pub mod record;
 
+pub use cpu_list::CpuList;
 pub use ktap::{Line, Status, Totals};
 pub use logfmt::Hex32;
-pub use names::{CandidateVerdict, HardwareKind, InitrdSource, Outcome, Role, Vendor};
+pub use names::{CandidateVerdict, HardwareKind, InitrdSource, Outcome, Register, Role, Vendor};
 
 /// The version of the record layout, `schema=` in the header line. It grows
 /// when a field changes its meaning or goes; new fields do not change it.
@@ -39,5 +41,6 @@ pub const MAX_LINE: usize = 255;
 /// * `rendezvous`: all CPUs called in, the gate opened, nobody allocated or
 ///   printed inside the window;
 /// * `load`: every leader's and follower's load took effect;
-/// * `verify`: every targeted CPU ended on the target revision.
+/// * `verify`: every targeted CPU ended on the target revision, and CPUs of one
+///   kind and revision show the same features.
 pub const TESTS: [&str; 5] = ["initrd", "cache", "rendezvous", "load", "verify"];

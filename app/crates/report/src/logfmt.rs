@@ -6,7 +6,7 @@
 
 use core::fmt;
 
-use crate::names::{CandidateVerdict, HardwareKind, InitrdSource, Outcome, Role, Vendor};
+use crate::names::{CandidateVerdict, HardwareKind, InitrdSource, Outcome, Register, Role, Vendor};
 
 /// A 32-bit number that is written in hexadecimal with 8 digits: a signature
 /// or a revision.
@@ -75,7 +75,7 @@ macro_rules! value_by_display {
 }
 
 value_by_display!(u8, u16, u32, u64, bool: |text| text.parse().ok());
-value_by_display!(CandidateVerdict, HardwareKind, InitrdSource, Outcome, Role, Vendor:
+value_by_display!(CandidateVerdict, HardwareKind, InitrdSource, Outcome, Register, Role, Vendor:
     |text| Self::from_name(text));
 value_by_display!(Hex32: |text| {
     let digits = text.strip_prefix("0x")?;

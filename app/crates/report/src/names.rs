@@ -55,6 +55,20 @@ names! {
 }
 
 names! {
+    /// A register in which CPUID or RDMSR answers.
+    pub enum Register {
+        /// EAX.
+        Eax = "eax",
+        /// EBX.
+        Ebx = "ebx",
+        /// ECX.
+        Ecx = "ecx",
+        /// EDX.
+        Edx = "edx",
+    }
+}
+
+names! {
     /// Where the initrd came from.
     pub enum InitrdSource {
         /// Linked into the image.

@@ -66,8 +66,10 @@ macro_rules! record {
     };
 }
 
+mod feature;
 mod machine;
 
+pub use feature::Feature;
 pub use machine::{Load, Machine, Misuse, Tally};
 
 record! {

@@ -1,5 +1,6 @@
 //! The model's behaviour: what a thread sees ([`registers`]), which updates are
-//! taken ([`updates`]), what time and faults do ([`loads`]).
+//! taken ([`updates`]), what time and faults do ([`loads`]), which bits of CPUID
+//! come and go ([`features`]).
 
 extern crate std;
 
@@ -10,6 +11,7 @@ use microcode::synth;
 use super::*;
 use crate::{Downgrade, Fault, FaultKind, Refusal};
 
+mod features;
 mod loads;
 mod registers;
 mod updates;
