@@ -32,6 +32,8 @@ pub(crate) enum Fault {
 pub(crate) enum Job {
     /// The main job.
     Load,
+    /// The main job up to its plan.
+    DryRun,
     /// Hold the CPUs against the conformance vectors.
     Conformance,
     /// Read revisions on all CPUs at once.
@@ -43,6 +45,7 @@ impl Job {
     pub(crate) const fn name(self) -> Option<&'static str> {
         match self {
             Self::Load => None,
+            Self::DryRun => Some(report::DRY_RUN),
             Self::Conformance => Some("conformance"),
             Self::Reads { .. } => Some("reads"),
         }
@@ -92,6 +95,7 @@ impl Arguments {
                 "election" => arguments.options.election = named(word, value)?,
                 "order" => arguments.options.order = named(word, value)?,
                 "on_hang" => arguments.options.on_hang = named(word, value)?,
+                "job" if value == report::DRY_RUN => arguments.job = Job::DryRun,
                 "job" if value == "conformance" => arguments.job = Job::Conformance,
                 "job" => return Err(format!("there is no job '{value}'")),
                 "reads" => {

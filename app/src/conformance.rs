@@ -59,7 +59,7 @@ pub(crate) fn run(arguments: &Arguments) {
             tests.check(reads_complaint(vendor, nr_times, clock));
             Ok(tests)
         }
-        Job::Conformance | Job::Load => {
+        Job::Conformance | Job::Load | Job::DryRun => {
             let vectors = conformance::vectors(vendor).map_err(|bad| bad.to_string())?;
             let mut tests = Tests::plan(vectors.iter().map(|vector| vector.name));
             let mut machine = Machine { clock };

@@ -27,6 +27,9 @@ use crate::verdicts::reported_outcome;
 use crate::worker::Probe;
 use crate::{conformance, initrd, records, worker};
 
+/// How many of the tests are about the plan.
+const NR_TESTS_OF_PLAN: usize = 2;
+
 /// The current test's end when no later one can be made.
 struct Stop(Status, String);
 
@@ -34,12 +37,17 @@ struct Stop(Status, String);
 pub(crate) fn run() {
     emit(&VERSION_LINE);
     let arguments = Arguments::parse(ring0::args());
-    if let Ok(arguments) = &arguments
-        && arguments.job != Job::Load
-    {
-        return conformance::run(arguments);
-    }
-    let mut tests = Tests::plan(TESTS);
+    let job = arguments
+        .as_ref()
+        .map_or(Job::Load, |arguments| arguments.job);
+    let names = match (job, &arguments) {
+        (Job::Conformance | Job::Reads { .. }, Ok(arguments)) => {
+            return conformance::run(arguments);
+        }
+        (Job::DryRun, _) => &TESTS[..NR_TESTS_OF_PLAN],
+        _ => &TESTS[..],
+    };
+    let mut tests = Tests::plan(names.iter().copied());
     let end = arguments
         .map_err(|reason| Stop(Status::Error, reason))
         .and_then(|arguments| stages(&mut tests, &arguments));
@@ -106,10 +114,14 @@ fn stages(tests: &mut Tests, arguments: &Arguments) -> Result<(), Stop> {
         cache_ns: clock.ns(plan.cache_ticks),
     });
     records::candidates(&scan, &plan);
-    if !plan.loads() {
+    let is_dry = arguments.job == Job::DryRun;
+    if is_dry || !plan.loads() {
         records::idle_cpus(&probes, &plan);
     }
     judge_plan(tests, &plan)?;
+    if is_dry {
+        return Ok(());
+    }
     if !plan.loads() {
         let reason = "every CPU runs the newest update already";
         tests.end(Status::Skip, reason);

@@ -107,9 +107,11 @@ pub(crate) fn candidates(scan: &Scan<'_>, plan: &Plan) {
 /// The revision of a CPU after all, its outcome and why.
 fn one_cpu(cpu: u32, probe: &Probe, plan: &Plan, record: Option<&Record>, after: Option<u32>) {
     let share = &plan.shares[cpu as usize];
-    let outcome = record.map_or(share.otherwise, |record| {
-        reported_outcome(record.outcome, share.otherwise)
-    });
+    let outcome = match record {
+        Some(record) => reported_outcome(record.outcome, share.otherwise),
+        None if share.loads() => Outcome::Planned,
+        None => share.otherwise,
+    };
     emit(&record::Cpu {
         id: cpu,
         apic_id: probe.place.apic_id,

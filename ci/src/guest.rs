@@ -9,6 +9,7 @@ use std::str::FromStr;
 use clap::ValueEnum;
 use engine::Config;
 use rendezvous::{CallIn, Election, Name, Named, OnHang, Order};
+use report::DRY_RUN;
 use serde::{Deserialize, Deserializer, de};
 
 /// What takes the guest's microcode write.
@@ -29,12 +30,18 @@ pub enum Job {
     /// Load, the main job.
     #[default]
     Load,
+    /// The main job up to its plan: nobody is stopped or written to.
+    DryRun,
     /// Hold the CPUs against the conformance vectors.
     Conformance,
     /// Read revisions on all CPUs at once, so many times each, with a load in
     /// the middle.
     Reads(u32),
 }
+
+/// What a deadline may be, in µs: one of 0 has passed before anybody can come,
+/// and nobody waits for longer than ten minutes.
+pub const DEADLINES_US: std::ops::RangeInclusive<u32> = 1..=600_000_000;
 
 /// What the guest shall do otherwise than by default.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -280,6 +287,7 @@ impl Guest {
         }
         match self.job {
             Job::Load => {}
+            Job::DryRun => application.push(format!("job={DRY_RUN}")),
             Job::Conformance => application.push("job=conformance".to_owned()),
             Job::Reads(nr_times) => application.push(format!("reads={nr_times}")),
         }

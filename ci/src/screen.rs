@@ -9,7 +9,7 @@ use std::fmt::Write;
 
 use anstyle::{AnsiColor, Style};
 use comfy_table::{Cell, CellAlignment, Color, Table, TableStyle};
-use report::{InitrdSource, Status};
+use report::{InitrdSource, Outcome, Status};
 
 use crate::result::{CpuResult, RunResult, status_word};
 use crate::setup::Finding;
@@ -24,7 +24,11 @@ pub fn result(result: &RunResult) -> String {
     let mut text = heading(result);
     if !result.cpus.is_empty() {
         // Writing to a string cannot fail.
-        let table = cpus(&result.cpus, result.timing.modelled_load);
+        let is_planned = result
+            .cpus
+            .iter()
+            .any(|cpu| cpu.outcome == Outcome::Planned);
+        let table = cpus(&result.cpus, result.timing.modelled_load, is_planned);
         let _ = write!(text, "\n{table}\n\n");
     }
     text += &features(result);
@@ -151,14 +155,15 @@ pub(crate) fn verdict_style(result: &RunResult) -> Style {
 }
 
 /// The table of CPUs. Where the guest modelled its CPUs, the time of a load is a
-/// modelled one, and says so.
-fn cpus(cpus: &[CpuResult], is_modelled: bool) -> Table {
+/// modelled one, and says so. Of a plan that was not carried out, it shows what
+/// each CPU would get.
+fn cpus(cpus: &[CpuResult], is_modelled: bool, is_planned: bool) -> Table {
     let titles = [
         "CPU",
         "place",
         "role",
         "before",
-        "after",
+        if is_planned { "would get" } else { "after" },
         "outcome",
         "called in",
         "gate",
@@ -190,7 +195,7 @@ fn cpus(cpus: &[CpuResult], is_modelled: bool) -> Table {
             Cell::new(place),
             Cell::new(cpu.role),
             Cell::new(revision(cpu.before)),
-            Cell::new(revision(cpu.after)),
+            Cell::new(revision(if is_planned { cpu.target } else { cpu.after })),
             Cell::new(cpu.outcome).fg(color),
             time(cpu.called_in_ns),
             time(cpu.gate_ns),
@@ -290,9 +295,9 @@ mod tests {
         let late = Some(999_999_999);
         (cpu.called_in_ns, cpu.gate_ns, cpu.left_ns) = (late, late, late);
         (cpu.load_start_ns, cpu.load_end_ns) = (Some(0), late);
-        result.cpus[1].outcome = report::Outcome::NotTaken;
+        result.cpus[1].outcome = Outcome::NotTaken;
         for is_modelled in [false, true] {
-            let text = seen(&cpus(&result.cpus, is_modelled).to_string());
+            let text = seen(&cpus(&result.cpus, is_modelled, false).to_string());
             let widest = text.lines().map(|line| line.chars().count()).max().unwrap();
             assert!(widest <= 100, "{widest}\n{text}");
         }

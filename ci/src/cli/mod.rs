@@ -11,12 +11,12 @@ pub use suite::SuiteArgs;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{Args, Parser, Subcommand};
+use clap::builder::{PossibleValuesParser, RangedI64ValueParser, TypedValueParser};
+use clap::{Args, Parser, Subcommand, value_parser};
 use clap_complete::Shell;
 use rendezvous::{CallIn, Election, Name, Named, OnHang, Order};
 
-use crate::guest::{Fault, Hardware};
+use crate::guest::{DEADLINES_US, Fault, Hardware};
 use crate::machine::model::FaultPlan;
 use crate::machine::{Cpu, Machine};
 use crate::scenario::{self, Overrides};
@@ -81,8 +81,8 @@ pub enum Verb {
     /// Build the guest, boot it, load, judge, and print the table of CPUs
     #[command(
         after_help = "A flag replaces the scenario's field. A flag that changes what is under test \
-                      (--cpu, --firmware, --protocol, --force, --fault, --faults) also voids what the scenario expects: \
-                      then PASS is as expected, and SWALLOWED on machines that ignore the \
+                      (--cpu, --firmware, --protocol, --force, --dry-run, --fault, --faults) also voids what the scenario expects: \
+                      then PASS (DONE for a dry run) is as expected, and SWALLOWED on machines that ignore the \
                       write.\n\nExamples:\n  muster run\n  muster run --cpus 8 --threads 2\n  \
                       muster run --cpu 0x000506e3 --firmware /lib/firmware/intel-ucode\n  \
                       muster run --fault never-arrives:2 --json\n  \
@@ -176,9 +176,20 @@ pub struct RunArgs {
     /// What becomes of a machine of which a CPU does not come back in time
     #[arg(long, value_parser = choice::<OnHang>())]
     on_hang: Option<OnHang>,
+    /// How long the CPUs are waited for at the gate; emulated ones need more than
+    /// the 30 000 µs of real ones, and get it without this flag
+    #[arg(long, value_name = "US", value_parser = deadline())]
+    callin_us: Option<u32>,
+    /// How long a load may take
+    #[arg(long, value_name = "US", value_parser = deadline())]
+    update_us: Option<u32>,
     /// Load the same or an older revision too
     #[arg(long)]
     force: bool,
+    /// Stop after the plan: every check and every reason, and nobody is stopped or
+    /// written to
+    #[arg(long)]
+    dry_run: bool,
     /// Make something go wrong: never-arrives:CPU, gp-fault:CPU, unquiet:CPU,
     /// dead:CPU, disturb, panic, exception, hang (repeatable)
     #[arg(long = "fault", value_name = "KIND[:CPU]")]
@@ -201,6 +212,11 @@ pub struct RunArgs {
     /// Further arguments of QEMU
     #[arg(last = true, value_name = "QEMU ARGS")]
     qemu_args: Vec<String>,
+}
+
+fn deadline() -> RangedI64ValueParser<u32> {
+    let (start, end) = (*DEADLINES_US.start(), *DEADLINES_US.end());
+    value_parser!(u32).range(i64::from(start)..=i64::from(end))
 }
 
 /// One of a closed list, by its name.
@@ -263,7 +279,10 @@ impl RunArgs {
             election: self.election,
             order: self.order,
             on_hang: self.on_hang,
+            callin_us: self.callin_us,
+            update_us: self.update_us,
             force: self.force,
+            dry_run: self.dry_run,
             hardware: self.hardware,
             faults: self.faults.clone(),
             plan,
@@ -353,6 +372,9 @@ mod tests {
             "--fault fire",
             "--machine cray",
             "--protocol other",
+            "--order backwards",
+            "--callin-us 0",
+            "--update-us 600000001",
         ] {
             assert!(parse(&format!("muster run {line}")).is_err(), "{line}");
         }

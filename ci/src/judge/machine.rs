@@ -8,14 +8,16 @@
 
 use rendezvous::{Name, Named};
 use report::record::{Cpu, Header, Tally};
-use report::{Outcome, Role, Vendor};
+use report::{DRY_RUN, Outcome, Role, Vendor};
 
 use super::{Charges, Stream, counted};
 use crate::verdict::Verdict;
 
 /// Holds the two against each other.
 pub(super) fn compare(stream: &Stream<'_>, machine: &Stream<'_>, charges: &mut Charges) {
-    let is_load = stream.header.is_some_and(|header| header.job.is_none());
+    let is_load = stream
+        .header
+        .is_some_and(|header| matches!(header.job, None | Some(DRY_RUN)));
     let modelled = !stream.tallies.is_empty();
     if !is_load || !(modelled || machine.machine.is_some()) {
         return;
@@ -107,6 +109,7 @@ fn nr_loads(cpu: &Cpu, header: Option<Header<'_>>) -> std::ops::RangeInclusive<u
         // A write that faults by a test lever goes to another register.
         Outcome::GpFault => 0..=1,
         Outcome::Already
+        | Outcome::Planned
         | Outcome::Late
         | Outcome::Aborted
         | Outcome::Refused

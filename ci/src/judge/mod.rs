@@ -27,7 +27,7 @@ mod swallowed;
 pub use evidence::{Ending, Evidence};
 pub use stream::Stream;
 
-use report::{Role, SCHEMA, Status, Totals};
+use report::{DRY_RUN, Outcome, Role, SCHEMA, Status, Totals};
 
 use crate::verdict::Verdict;
 
@@ -300,6 +300,9 @@ fn cpus(stream: &Stream<'_>, charges: &mut Charges) {
 
 /// The verdict of a run without a charge.
 fn conclusion(stream: &Stream<'_>) -> (Verdict, String) {
+    if stream.job() == Some(DRY_RUN) {
+        return dry_run(stream);
+    }
     if let Some(job) = stream.job() {
         let tests = counted(stream.tests.len() as u64, "test");
         return (Verdict::Pass, format!("{job}: {tests} passed"));
@@ -323,6 +326,38 @@ fn conclusion(stream: &Stream<'_>) -> (Verdict, String) {
             }
         },
     }
+}
+
+/// What would have been done.
+fn dry_run(stream: &Stream<'_>) -> (Verdict, String) {
+    if let Some(test) = stream.tests.iter().find(|test| test.status == Status::Skip) {
+        return (Verdict::Skip, test.reason.to_owned());
+    }
+    let planned = || {
+        stream
+            .cpus
+            .iter()
+            .filter(|cpu| cpu.outcome == Outcome::Planned)
+    };
+    let nr_planned = planned().count();
+    let mut targets = planned().filter_map(|cpu| cpu.target);
+    let what = match targets.next() {
+        None => "nobody would get anything".to_owned(),
+        Some(first) if targets.all(|target| target == first) => {
+            format!(
+                "{nr_planned} of {} would get revision {first}",
+                counted(stream.cpus.len() as u64, "CPU")
+            )
+        }
+        Some(_) => format!(
+            "{nr_planned} of {} would get an update",
+            counted(stream.cpus.len() as u64, "CPU")
+        ),
+    };
+    (
+        Verdict::Done,
+        format!("a dry run: {what}; nobody was stopped"),
+    )
 }
 
 /// `1 CPU`, `4 CPUs`.

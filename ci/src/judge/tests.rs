@@ -360,3 +360,30 @@ fn another_job_passes_by_its_own_tests() {
     let failed = failed.replace("pass:2 fail:0", "pass:1 fail:1");
     expect(&done(&failed), Verdict::Fail, "b failed: line 7");
 }
+
+/// The report of a dry run in which each CPU ended so.
+fn dry_run(outcome: &str) -> String {
+    let header = header(2)
+        .replace("hw=msr", "hw=msr job=dry-run")
+        .replace("1..5", "1..2");
+    let cpus = (0..2).map(|id| cpu(id, "0x00000001", outcome).replace("role=leader", "role=none"));
+    let tests = "ok 1 initrd\nok 2 cache\n\
+                 # Totals: pass:2 fail:0 xfail:0 xpass:0 skip:0 error:0\n";
+    header + &cpus.collect::<String>() + tests
+}
+
+#[test]
+fn a_dry_run_is_done_and_says_who_would_get_what() {
+    let would = "2 of 2 CPUs would get revision 0x000000f0";
+    expect(&done(&dry_run("planned")), Verdict::Done, would);
+    let nobody = "nobody would get anything";
+    expect(&done(&dry_run("already")), Verdict::Done, nobody);
+}
+
+#[test]
+fn a_dry_run_that_wrote_fails() {
+    let log = machine_log(1, "0x00000001");
+    let console = dry_run("planned");
+    let wrote = "CPU 0 wrote the load register";
+    expect(&with_machine(&console, &log), Verdict::Fail, wrote);
+}

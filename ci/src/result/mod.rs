@@ -209,6 +209,9 @@ pub struct CpuResult {
     /// Revision after it.
     #[serde(serialize_with = "text_or_null")]
     pub after: Option<Hex32>,
+    /// Revision that it should have ended on; null when nothing applies.
+    #[serde(serialize_with = "text_or_null")]
+    pub target: Option<Hex32>,
     /// What happened.
     #[serde(serialize_with = "text")]
     pub outcome: Outcome,
@@ -362,6 +365,7 @@ impl CpuResult {
             role: cpu.role,
             before: cpu.before,
             after: cpu.after,
+            target: cpu.target,
             outcome: cpu.outcome,
             refused_for: cpu.reason,
             errno: cpu.outcome.errno(),

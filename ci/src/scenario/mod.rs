@@ -25,7 +25,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::firmware::{Spec, SpecError};
-use crate::guest::{FaultError, Guest, Hardware, Job};
+use crate::guest::{DEADLINES_US, FaultError, Guest, Hardware, Job};
 use crate::machine::model::FaultPlan;
 use crate::machine::{Cpu, Machine, Model, Topology, TopologyError};
 
@@ -200,6 +200,18 @@ pub enum Unsound {
         /// The machine.
         machine: Machine,
     },
+    /// A deadline that cannot be met, or that nobody would wait for.
+    #[error(
+        "{word} = {us} is no deadline: give {} to {} µs",
+        DEADLINES_US.start(),
+        DEADLINES_US.end()
+    )]
+    Deadline {
+        /// Which.
+        word: &'static str,
+        /// What was given.
+        us: u32,
+    },
     /// No time at all.
     #[error("a timeout of 0 s ends before the guest begins: give 1 or more")]
     Timeout,
@@ -272,7 +284,7 @@ impl Scenario {
     /// Whether it is about CPUs that take updates, and not only about loading on
     /// them: what they are, what goes wrong in them, how they answer.
     fn is_about_cpus(&self) -> bool {
-        self.machine.model != Model::default() || self.guest.job != Job::Load
+        self.machine.model != Model::default() || !matches!(self.guest.job, Job::Load | Job::DryRun)
     }
 
     /// Why it cannot take place here, as opposed to a piece that could be
@@ -299,6 +311,15 @@ impl Scenario {
         let topology = machine.topology()?;
         self.guest.check(machine.cpus)?;
         self.firmware.check()?;
+        let guest = &self.guest;
+        for (word, us) in [
+            ("guest.callin_us", guest.callin_us),
+            ("guest.update_us", guest.update_us),
+        ] {
+            if let Some(us) = us.filter(|us| !DEADLINES_US.contains(us)) {
+                return Err(Unsound::Deadline { word, us });
+            }
+        }
         if self.takes_updates() {
             let (vendor, _) = machine
                 .cpu

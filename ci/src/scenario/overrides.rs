@@ -14,7 +14,7 @@ use rendezvous::{CallIn, Election, Name, OnHang, Order};
 
 use super::Scenario;
 use crate::firmware::Spec;
-use crate::guest::{Fault, Hardware};
+use crate::guest::{Fault, Hardware, Job};
 use crate::machine::model::FaultPlan;
 use crate::machine::{Cpu, Machine};
 
@@ -45,8 +45,14 @@ pub struct Overrides {
     pub order: Option<Order>,
     /// What becomes of a machine that is held up.
     pub on_hang: Option<OnHang>,
+    /// How long the CPUs are waited for at the gate, in µs.
+    pub callin_us: Option<u32>,
+    /// How long a load may take, in µs.
+    pub update_us: Option<u32>,
     /// Load the same or an older revision too.
     pub force: bool,
+    /// Stop after the plan.
+    pub dry_run: bool,
     /// What takes the write.
     pub hardware: Option<Hardware>,
     /// What shall go wrong in the guest.
@@ -68,6 +74,7 @@ impl Overrides {
         let changes_matter = self.cpu.is_some()
             || self.firmware.is_some()
             || self.force
+            || self.dry_run
             || self
                 .protocol
                 .is_some_and(|name| name != scenario.guest.protocol)
@@ -112,7 +119,12 @@ impl Overrides {
         replace(&mut guest.election, self.election);
         replace(&mut guest.order, self.order);
         replace(&mut guest.on_hang, self.on_hang);
+        replace(&mut guest.callin_us, self.callin_us.map(Some));
+        replace(&mut guest.update_us, self.update_us.map(Some));
         scenario.guest.force |= self.force;
+        if self.dry_run {
+            scenario.guest.job = Job::DryRun;
+        }
         if !self.faults.is_empty() {
             scenario.guest.faults = self.faults;
         }

@@ -44,3 +44,7 @@ pub const MAX_LINE: usize = 255;
 /// * `verify`: every targeted CPU ended on the target revision, and CPUs of one
 ///   kind and revision show the same features.
 pub const TESTS: [&str; 5] = ["initrd", "cache", "rendezvous", "load", "verify"];
+
+/// The name of the job that stops after the plan: nobody is stopped or written
+/// to, and the tests end with `cache`.
+pub const DRY_RUN: &str = "dry-run";

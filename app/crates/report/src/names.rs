@@ -115,6 +115,8 @@ names! {
         Hung = "hung",
         /// The CPU is present but was not brought up.
         Parked = "parked",
+        /// A dry run: it would have got the update.
+        Planned = "planned",
     }
 }
 
@@ -122,7 +124,10 @@ impl Outcome {
     /// Whether the CPU ended as it should.
     #[must_use]
     pub const fn is_success(self) -> bool {
-        matches!(self, Self::Updated | Self::Already | Self::Followed)
+        matches!(
+            self,
+            Self::Updated | Self::Already | Self::Followed | Self::Planned
+        )
     }
 
     /// The error code that the implementations this project re-creates return
@@ -130,7 +135,7 @@ impl Outcome {
     #[must_use]
     pub const fn errno(self) -> Option<&'static str> {
         match self {
-            Self::Updated | Self::Followed => None,
+            Self::Updated | Self::Followed | Self::Planned => None,
             Self::Already => Some("EEXIST"),
             Self::Late | Self::Aborted => Some("EBUSY"),
             Self::Refused => Some("ENXIO"),

@@ -83,7 +83,7 @@ record! {
         protocol: &'a str = "protocol",
         /// What takes the write.
         hardware: HardwareKind = "hw",
-        /// What was done, if not a load: `conformance`, `reads`.
+        /// What was done, if not a load: `dry-run`, `conformance`, `reads`.
         job: Option<&'a str> = "job",
         /// Vendor of the control CPU.
         vendor: Vendor = "vendor",
