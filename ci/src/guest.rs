@@ -3,14 +3,17 @@
 //! Words before `--` are the kernel's, words after it the application's
 //! arguments.
 
-use std::fmt;
-use std::str::FromStr;
+mod fault;
+
+pub use fault::{Fault, FaultError};
 
 use clap::ValueEnum;
 use engine::Config;
 use rendezvous::{CallIn, Election, Name, Named, OnHang, Order};
 use report::DRY_RUN;
-use serde::{Deserialize, Deserializer, de};
+use serde::Deserialize;
+
+use crate::named;
 
 /// What takes the guest's microcode write.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ValueEnum)]
@@ -54,19 +57,19 @@ pub struct Guest {
     #[serde(default)]
     pub job: Job,
     /// The rendezvous protocol.
-    #[serde(default, deserialize_with = "named")]
+    #[serde(default, deserialize_with = "named::member")]
     pub protocol: Name,
     /// How the CPUs announce themselves.
-    #[serde(default, deserialize_with = "named")]
+    #[serde(default, deserialize_with = "named::member")]
     pub call_in: CallIn,
     /// Which thread of a core writes first.
-    #[serde(default, deserialize_with = "named")]
+    #[serde(default, deserialize_with = "named::member")]
     pub election: Election,
     /// Which cores write when.
-    #[serde(default, deserialize_with = "named")]
+    #[serde(default, deserialize_with = "named::member")]
     pub order: Order,
     /// What becomes of a machine that is held up.
-    #[serde(default, deserialize_with = "named")]
+    #[serde(default, deserialize_with = "named::member")]
     pub on_hang: OnHang,
     /// Load the same or an older revision too.
     #[serde(default)]
@@ -81,161 +84,9 @@ pub struct Guest {
     pub update_us: Option<u32>,
 }
 
-/// Reads a member of a closed list by its name.
-fn named<'de, D: Deserializer<'de>, T: Named>(deserializer: D) -> Result<T, D::Error> {
-    let name = String::deserialize(deserializer)?;
-    T::from_name(&name).ok_or_else(|| {
-        let known: Vec<_> = T::ALL.iter().map(|one| one.name()).collect();
-        de::Error::custom(format!(
-            "there is no {name:?}; there are: {}",
-            known.join(", ")
-        ))
-    })
-}
-
 /// `word=name`, unless that is what the guest takes anyway.
 fn word<T: Named>(word: &str, choice: T) -> Option<String> {
     (choice != T::default()).then(|| format!("{word}={}", choice.name()))
-}
-
-/// Something that is made to go wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub enum Fault {
-    /// The CPU is up and never calls in.
-    NeverArrives(u32),
-    /// The CPU does not come up; the kernel is told to take it for dead.
-    Dead(u32),
-    /// The CPU's write goes to a register that faults.
-    GpFault(u32),
-    /// The CPU allocates and prints while others are stopped.
-    Unquiet(u32),
-    /// CPUs that wait for another one execute CPUID meanwhile, which a sibling of
-    /// one that loads must not.
-    Disturb,
-    /// The application panics.
-    Panic,
-    /// The application takes an exception that nothing handles.
-    Exception,
-    /// The application never ends.
-    Hang,
-}
-
-/// Why a fault cannot be had.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum FaultError {
-    /// No such kind.
-    #[error(
-        "there is no fault {0:?}: give never-arrives:CPU, gp-fault:CPU, unquiet:CPU, dead:CPU, \
-         disturb, panic, exception or hang"
-    )]
-    Kind(String),
-    /// The kind needs a CPU.
-    #[error("the fault {0} needs a CPU: give {0}:CPU, such as {0}:1")]
-    NoCpu(&'static str),
-    /// The CPU is no number.
-    #[error("{0:?} in the fault is no CPU: give its number")]
-    Cpu(String),
-    /// The kind concerns the whole guest.
-    #[error("the fault {0} concerns no CPU: leave the number out")]
-    NotOfCpu(&'static str),
-    /// The machine has no such CPU.
-    #[error("the fault {fault} names a CPU that the machine has not: it has 0 to {last}")]
-    Beyond {
-        /// The fault.
-        fault: Fault,
-        /// The last CPU's number.
-        last: u32,
-    },
-    /// The application pulls one lever at most.
-    #[error("the faults {0} and {1} cannot be had together: only dead:CPU goes with another")]
-    Together(Fault, Fault),
-    /// The boot CPU cannot be dead.
-    #[error("the fault {0} would leave nobody to boot: give a CPU from 1 on")]
-    BootCpu(Fault),
-}
-
-impl Fault {
-    const fn kind(self) -> &'static str {
-        match self {
-            Self::NeverArrives(_) => "never-arrives",
-            Self::Dead(_) => "dead",
-            Self::GpFault(_) => "gp-fault",
-            Self::Unquiet(_) => "unquiet",
-            Self::Disturb => "disturb",
-            Self::Panic => "panic",
-            Self::Exception => "exception",
-            Self::Hang => "hang",
-        }
-    }
-
-    const fn cpu(self) -> Option<u32> {
-        match self {
-            Self::NeverArrives(cpu) | Self::Dead(cpu) | Self::GpFault(cpu) | Self::Unquiet(cpu) => {
-                Some(cpu)
-            }
-            Self::Disturb | Self::Panic | Self::Exception | Self::Hang => None,
-        }
-    }
-
-    /// Whether a machine of `nr_cpus` CPUs can have this fault.
-    fn check(self, nr_cpus: u32) -> Result<(), FaultError> {
-        match self.cpu() {
-            Some(cpu) if cpu >= nr_cpus => Err(FaultError::Beyond {
-                fault: self,
-                last: nr_cpus.saturating_sub(1),
-            }),
-            Some(0) if matches!(self, Self::Dead(_)) => Err(FaultError::BootCpu(self)),
-            _ => Ok(()),
-        }
-    }
-}
-
-impl FromStr for Fault {
-    type Err = FaultError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (kind, cpu) = match text.split_once(':') {
-            Some((kind, cpu)) => (kind, Some(cpu)),
-            None => (text, None),
-        };
-        let of_cpu = |fault: fn(u32) -> Self| {
-            let cpu = cpu.ok_or(FaultError::NoCpu(fault(0).kind()))?;
-            cpu.parse()
-                .map(fault)
-                .map_err(|_| FaultError::Cpu(cpu.to_owned()))
-        };
-        let of_all = |fault: Self| match cpu {
-            None => Ok(fault),
-            Some(_) => Err(FaultError::NotOfCpu(fault.kind())),
-        };
-        match kind {
-            "never-arrives" => of_cpu(Self::NeverArrives),
-            "dead" => of_cpu(Self::Dead),
-            "gp-fault" => of_cpu(Self::GpFault),
-            "unquiet" => of_cpu(Self::Unquiet),
-            "disturb" => of_all(Self::Disturb),
-            "panic" => of_all(Self::Panic),
-            "exception" => of_all(Self::Exception),
-            "hang" => of_all(Self::Hang),
-            _ => Err(FaultError::Kind(text.to_owned())),
-        }
-    }
-}
-
-impl TryFrom<String> for Fault {
-    type Error = FaultError;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        text.parse()
-    }
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.kind())?;
-        self.cpu().map_or(Ok(()), |cpu| write!(f, ":{cpu}"))
-    }
 }
 
 impl Guest {
@@ -323,8 +174,6 @@ fn model_words(model: &Config) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
 
     #[test]
@@ -375,19 +224,6 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_that_cannot_be_had_is_refused_with_the_reason() {
-        let error = |text: &str| text.parse::<Fault>().unwrap_err();
-        assert_eq!(error("dead"), FaultError::NoCpu("dead"));
-        assert_eq!(error("dead:x"), FaultError::Cpu("x".to_owned()));
-        assert_eq!(error("panic:1"), FaultError::NotOfCpu("panic"));
-        assert_eq!(error("fire:1"), FaultError::Kind("fire:1".to_owned()));
-        assert!(Fault::Dead(0).check(4).is_err());
-        assert!(Fault::NeverArrives(4).check(4).is_err());
-        assert!(Fault::NeverArrives(0).check(4).is_ok());
-        assert!(Fault::Panic.check(1).is_ok());
-    }
-
-    #[test]
     fn only_dead_cpus_go_with_another_fault() {
         let check = |faults: &[Fault]| {
             let faults = faults.to_vec();
@@ -405,14 +241,5 @@ mod tests {
             check(&[Fault::Dead(1), Fault::Dead(2), Fault::Hang]),
             Ok(())
         );
-    }
-
-    proptest! {
-        #[test]
-        fn a_fault_is_read_as_it_is_written(text in "[a-z-]{1,14}(:[0-9]{1,4})?") {
-            if let Ok(fault) = text.parse::<Fault>() {
-                prop_assert_eq!(fault.to_string().parse(), Ok(fault));
-            }
-        }
     }
 }

@@ -1,7 +1,9 @@
-//! Reads the closed lists of the report by their names, in scenario files.
+//! Reads the closed lists of the report and of the rendezvous by their names, in
+//! scenario files.
 
 use std::fmt;
 
+use rendezvous::{CallIn, Election, OnHang, Order};
 use report::{CandidateVerdict, InitrdSource, Outcome, Register, Status};
 use serde::de::{Deserialize, Deserializer, Error};
 
@@ -26,9 +28,19 @@ macro_rules! names {
             }
         }
     )+ };
+    (of $list:path: $($ty:ty),+) => { $(
+        impl Name for $ty {
+            const ALL: &'static [Self] = <$ty as $list>::ALL;
+
+            fn name(self) -> &'static str {
+                <$ty as $list>::name(self)
+            }
+        }
+    )+ };
 }
 
 names!(CandidateVerdict, InitrdSource, Outcome, Register);
+names!(of rendezvous::Named: rendezvous::Name, CallIn, Election, OnHang, Order);
 
 impl Name for Status {
     const ALL: &'static [Self] = &[Self::Pass, Self::Fail, Self::Skip, Self::Error];
@@ -50,14 +62,19 @@ impl<T: Name> fmt::Display for Named<T> {
 
 impl<'de, T: Name> Deserialize<'de> for Named<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        member(&String::deserialize(deserializer)?)
+        member(deserializer).map(Self)
     }
 }
 
+/// Reads a member by its name.
+pub fn member<'de, D: Deserializer<'de>, T: Name>(deserializer: D) -> Result<T, D::Error> {
+    of_name(&String::deserialize(deserializer)?)
+}
+
 /// The member of that name.
-fn member<T: Name, E: Error>(text: &str) -> Result<Named<T>, E> {
+fn of_name<T: Name, E: Error>(text: &str) -> Result<T, E> {
     let known = T::ALL.iter().find(|member| member.name() == text);
-    known.map(|&member| Named(member)).ok_or_else(|| {
+    known.copied().ok_or_else(|| {
         let names: Vec<_> = T::ALL.iter().map(|member| member.name()).collect();
         E::custom(format!(
             "there is no {text:?}; there are: {}",
@@ -88,7 +105,7 @@ impl<T: Name> fmt::Display for AnyOf<T> {
 impl<T: Name> AnyOf<T> {
     /// Reads `updated|followed`.
     pub fn read<E: Error>(text: &str) -> Result<Self, E> {
-        let members = text.split('|').map(member);
+        let members = text.split('|').map(|name| of_name(name).map(Named));
         members.collect::<Result<_, _>>().map(Self)
     }
 }
