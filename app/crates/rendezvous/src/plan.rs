@@ -24,8 +24,6 @@ pub enum Task {
     Attend,
     /// It is soft-offline: it is held in an NMI while its core loads.
     Hold,
-    /// Nobody calls it: it does not answer any more.
-    Leave,
 }
 
 /// Everything about a request that does not change while it runs.
@@ -40,6 +38,7 @@ pub struct Plan {
     pub(crate) timeouts: Timeouts,
     pub(crate) tree: Tree,
     cores: Box<[Core]>,
+    nr_called: u32,
     nr_steps: u32,
 }
 
@@ -98,6 +97,7 @@ impl Plan {
             nr_steps = nr_steps.max(core.step + 1);
         }
         let tree = Tree::new(&topology, &tasks, options.call_in);
+        let nr_called = tasks.iter().filter(|task| task.is_called()).count();
         Self {
             topology,
             tasks: tasks.into(),
@@ -106,14 +106,9 @@ impl Plan {
             timeouts,
             tree,
             cores,
+            nr_called: u32::try_from(nr_called).unwrap_or(u32::MAX),
             nr_steps,
         }
-    }
-
-    /// Which CPUs share a core.
-    #[must_use]
-    pub fn topology(&self) -> &Topology {
-        &self.topology
     }
 
     /// What a CPU is to do.
@@ -123,16 +118,16 @@ impl Plan {
     }
 
     /// The CPUs that are stopped together.
-    pub fn called(&self) -> impl Iterator<Item = u32> {
+    pub(crate) fn called(&self) -> impl Iterator<Item = u32> {
         (0..self.topology.nr_cpus()).filter(|&cpu| self.task(cpu).is_called())
     }
 
     pub(crate) fn nr_called(&self) -> u32 {
-        u32::try_from(self.called().count()).unwrap_or(u32::MAX)
+        self.nr_called
     }
 
     /// The soft-offline CPUs that are held.
-    pub fn held(&self) -> impl Iterator<Item = u32> {
+    pub(crate) fn held(&self) -> impl Iterator<Item = u32> {
         (0..self.topology.nr_cpus()).filter(|&cpu| self.task(cpu) == Task::Hold)
     }
 

@@ -7,7 +7,7 @@ use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use crossbeam_utils::CachePadded;
 
 use crate::machine::Machine;
-use crate::plan::{CONTROL_CPU, Plan, Task};
+use crate::plan::{CONTROL_CPU, Plan};
 use crate::protocols::{Any, Name};
 use crate::seat::Seat;
 use crate::slot::{Outcome, Record, Slot};
@@ -55,12 +55,6 @@ impl<W: Word> Rendezvous<W> {
     #[must_use]
     pub fn name(&self) -> Name {
         self.name
-    }
-
-    /// The plan.
-    #[must_use]
-    pub fn plan(&self) -> &Plan {
-        &self.plan
     }
 
     /// Starts the clock of the request, and has the soft-offline siblings held.
@@ -126,15 +120,6 @@ impl<W: Word> Rendezvous<W> {
         seat.slot().leave(machine.stamp_ns());
     }
 
-    /// Holds a CPU that took an NMI for as long as a thread of its core is
-    /// inside a load, and the time of a load at the longest.
-    pub fn contain(&self, cpu: u32, machine: &impl Machine) {
-        let seat = self.seat(cpu, machine);
-        if seat.slot().outcome() != Outcome::Hung {
-            seat.wait(self.plan.timeouts.update_us, || !self.core_loads(cpu));
-        }
-    }
-
     /// Whether a thread of this CPU's core is inside a load. A CPU that left at
     /// the deadline must not touch the registers of such a core.
     #[must_use]
@@ -143,19 +128,6 @@ impl<W: Word> Rendezvous<W> {
         topology
             .threads_of(topology.core_of(cpu))
             .any(|thread| self.slots[thread as usize].outcome() == Outcome::Hung)
-    }
-
-    /// Whether this CPU is to be stopped and does not answer: it never came, or
-    /// it is inside a load.
-    #[must_use]
-    pub fn is_out_of_reach(&self, cpu: u32) -> bool {
-        let slot = &self.slots[cpu as usize];
-        match self.plan.task(cpu) {
-            Task::Leave => true,
-            Task::Load { .. } | Task::Attend | Task::Hold => {
-                !slot.has_called_in() || slot.outcome() == Outcome::Hung
-            }
-        }
     }
 
     /// Whether this CPU has called in, in time or not.

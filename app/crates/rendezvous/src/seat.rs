@@ -72,6 +72,20 @@ impl<W: Word, M: Machine> Seat<'_, W, M> {
         self.machine.wait(deadline_ns, look).is_some()
     }
 
+    /// Waits until a counter has come to `nr_cpus`, for the time of an update
+    /// after each that it counts, as Xen does.
+    pub(crate) fn wait_for_each(&self, counter: &W, nr_cpus: u32, message: &'static str) {
+        // Acquire pairs with the addition of each that is counted.
+        let count = || counter.load(Ordering::Acquire);
+        let mut nr_counted = count();
+        while nr_counted < nr_cpus {
+            if !self.wait(self.plan.timeouts.update_us, || count() > nr_counted) {
+                return self.miss(message);
+            }
+            nr_counted = count();
+        }
+    }
+
     /// Notes that this CPU is here.
     pub(crate) fn call_in(&self) {
         Slot::<W>::note(&self.slot().called_in_ns, self.machine.stamp_ns());

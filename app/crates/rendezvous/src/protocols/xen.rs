@@ -122,17 +122,8 @@ impl<W: Word> Xen<W> {
             })
             .count();
         let nr_writers = u32::try_from(nr_writers).unwrap_or(u32::MAX);
-        loop {
-            let nr_out = self.nr_out.load(Ordering::Acquire);
-            if nr_out >= nr_writers {
-                break;
-            }
-            let one_more = || self.nr_out.load(Ordering::Acquire) > nr_out;
-            if !seat.wait(timeouts.update_us, one_more) {
-                seat.miss("Timeout when finished updating microcode");
-                break;
-            }
-        }
+        let message = "Timeout when finished updating microcode";
+        seat.wait_for_each(&self.nr_out, nr_writers, message);
         self.set(EXIT);
         true
     }

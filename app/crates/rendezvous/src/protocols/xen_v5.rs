@@ -69,17 +69,8 @@ impl<W: Word> XenV5<W> {
             seat.load(Role::Leader);
         }
         self.nr_out.fetch_add(1, Ordering::AcqRel);
-        loop {
-            let nr_out = self.nr_out.load(Ordering::Acquire);
-            if nr_out >= nr_cpus {
-                break;
-            }
-            let one_more = || self.nr_out.load(Ordering::Acquire) > nr_out;
-            if !seat.wait(timeouts.update_us, one_more) {
-                seat.miss("Timeout when finishing updating microcode");
-                break;
-            }
-        }
+        let message = "Timeout when finishing updating microcode";
+        seat.wait_for_each(&self.nr_out, nr_cpus, message);
         if !leads && seat.loads() {
             seat.slot().take_role(Role::Follower);
             seat.conclude_revision(Role::Follower, seat.machine.revision());
