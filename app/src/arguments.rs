@@ -13,6 +13,8 @@ use crate::hardware::ModelArguments;
 pub(crate) enum Fault {
     /// This CPU's worker does not come when it is called.
     NeverArrives(u32),
+    /// This CPU comes so much later than it is called.
+    Late { cpu: u32, us: u32 },
     /// This CPU's write goes to a register that faults.
     FaultingWrite(u32),
     /// This CPU allocates and prints while it loads.
@@ -61,6 +63,8 @@ pub(crate) struct Arguments {
     pub(crate) model: ModelArguments,
     /// Load the same or an older revision too.
     pub(crate) force: bool,
+    /// How often to load.
+    pub(crate) nr_rounds: u32,
     pub(crate) protocol: Name,
     pub(crate) options: Options,
     /// Deadlines of the rendezvous.
@@ -70,6 +74,11 @@ pub(crate) struct Arguments {
 }
 
 impl Arguments {
+    /// Whether each load gets a revision of its own.
+    pub(crate) const fn is_raised(&self) -> bool {
+        self.nr_rounds > 1 && !self.force
+    }
+
     /// Reads the words; an unknown one is an error that names it.
     pub(crate) fn parse(words: &[String]) -> Result<Self, String> {
         let mut arguments = Self {
@@ -77,6 +86,7 @@ impl Arguments {
             is_modelled: false,
             model: ModelArguments::default(),
             force: false,
+            nr_rounds: 1,
             protocol: Name::default(),
             options: Options::default(),
             timeouts: Timeouts::of(Name::default()),
@@ -86,6 +96,7 @@ impl Arguments {
             let (key, value) = word.split_once('=').unwrap_or((word, ""));
             match key {
                 "force" if value.is_empty() => arguments.force = true,
+                "repeat" => arguments.nr_rounds = number(word, value)?,
                 // Deadlines stand behind it.
                 "protocol" => {
                     arguments.protocol = named(word, value)?;
@@ -144,6 +155,13 @@ fn named<T: Named>(word: &str, value: &str) -> Result<T, String> {
 fn fault(word: &str, value: &str) -> Result<Fault, String> {
     match value.split_once(':').unwrap_or((value, "")) {
         ("never-arrives", cpu) => Ok(Fault::NeverArrives(number(word, cpu)?)),
+        ("late", place) => {
+            let (cpu, us) = place.split_once(':').unwrap_or((place, ""));
+            Ok(Fault::Late {
+                cpu: number(word, cpu)?,
+                us: number(word, us)?,
+            })
+        }
         ("gp-fault", cpu) => Ok(Fault::FaultingWrite(number(word, cpu)?)),
         ("unquiet", cpu) => Ok(Fault::Unquiet(number(word, cpu)?)),
         ("disturb", "") => Ok(Fault::Disturb),

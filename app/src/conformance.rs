@@ -98,7 +98,7 @@ fn prepare(arguments: &Arguments, clock: Clock) -> Result<Vendor, String> {
         .then(|| Model::given(config, clock, nr_cpus))
         .transpose()?;
     errand::open(nr_cpus, model);
-    worker::gather();
+    worker::gather(|cpu| cpu != 0);
     Ok(vendor)
 }
 

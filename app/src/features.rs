@@ -32,7 +32,8 @@ impl After {
         *self.0[cpu as usize].lock() = Some(features);
     }
 
-    fn of(&self, cpu: u32) -> Option<Features> {
+    /// What this CPU showed, if it got there and might look.
+    pub(crate) fn of(&self, cpu: u32) -> Option<Features> {
         *self.0[cpu as usize].lock()
     }
 }

@@ -21,6 +21,7 @@
 extern crate alloc;
 
 mod arguments;
+mod complaints;
 mod conformance;
 mod console;
 mod errand;
@@ -31,11 +32,17 @@ mod job;
 mod plan;
 mod records;
 mod request;
+mod session;
 mod tests;
 mod verdicts;
 mod worker;
 
 use hermit::ring0;
+
+use session::End;
+
+/// The CPU that the application starts on.
+const BOOT_CPU: u32 = 0;
 
 /// Where the kernel enters the application, on a task of CPU 0.
 #[expect(unsafe_code, reason = "the kernel looks the symbol up by its name")]
@@ -43,6 +50,8 @@ use hermit::ring0;
 #[unsafe(no_mangle)]
 extern "C" fn runtime_entry(_argc: i32, _argv: *const *const u8, _env: *const *const u8) -> ! {
     console::open();
-    job::run();
-    ring0::exit(report::exit::DONE)
+    match job::run() {
+        End::Reported => ring0::exit(report::exit::DONE),
+        End::TakenOver => worker::live(BOOT_CPU),
+    }
 }

@@ -5,7 +5,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use cpu::{Native, Registers};
-use microcode::{Cache, CpuKind, Fit, Inserted, Policy, Reason, Scan, Update, Verdict};
+use microcode::{Cache, CpuKind, Fit, Inserted, Policy, Reason, Scan, Verdict};
 use rendezvous::Task;
 use report::Outcome;
 
@@ -18,8 +18,6 @@ pub(crate) struct Share {
     pub(crate) kind: CpuKind,
     /// The revision that it should end on.
     pub(crate) target: Option<u32>,
-    /// The update in the initrd.
-    pub(crate) candidate: Option<Update<'static>>,
     /// What the cache made of the update for it.
     pub(crate) inserted: Option<Inserted>,
     /// Its outcome if it loads nothing.
@@ -102,7 +100,7 @@ impl Plan {
     /// cache with what was chosen.
     pub(crate) fn make(
         probes: &[Probe],
-        scan: &Scan<'static>,
+        scan: &Scan<'_>,
         policy: &Policy<'_>,
         cache: &mut Cache,
     ) -> Result<Self, String> {
@@ -139,7 +137,7 @@ impl Plan {
     fn share(
         &mut self,
         kind: CpuKind,
-        scan: &Scan<'static>,
+        scan: &Scan<'_>,
         policy: &Policy<'_>,
         cache: &mut Cache,
     ) -> Result<Share, String> {
@@ -166,7 +164,6 @@ impl Plan {
             return Ok(Share {
                 kind,
                 target: Some(candidate.update.revision()),
-                candidate: Some(candidate.update),
                 inserted: Some(inserted),
                 otherwise: Outcome::Refused,
                 reason: None,
@@ -186,7 +183,6 @@ impl Plan {
         Ok(Share {
             kind,
             target: already.then_some(kind.revision),
-            candidate: None,
             inserted: None,
             otherwise: if already {
                 Outcome::Already

@@ -1,6 +1,7 @@
 //! What the run reports: one function for each kind of record.
 
 use alloc::string::ToString;
+use alloc::vec::Vec;
 
 use cpu::Native;
 use cpu::tsc::TscFrequency;
@@ -9,7 +10,7 @@ use microcode::{Inserted, Scan};
 use rendezvous::{Named, Record, Topology};
 use report::logfmt::{Date, Flags};
 use report::record;
-use report::{HardwareKind, Hex32, InitrdSource, Outcome};
+use report::{HardwareKind, Hex32, InitrdSource, Outcome, Spans};
 
 use crate::arguments::Arguments;
 use crate::console::emit;
@@ -52,6 +53,7 @@ pub(crate) fn header(
         tsc_source: frequency.source,
         hypervisor: hypervisor.as_deref(),
         entry_us,
+        nr_rounds: Some(arguments.nr_rounds).filter(|&nr_rounds| nr_rounds > 1),
     });
 }
 
@@ -155,17 +157,29 @@ pub(crate) fn cpus(probes: &[Probe], plan: &Plan, request: &Request, records: &[
     for (cpu, (probe, record)) in (0..).zip(probes.iter().zip(records)) {
         one_cpu(cpu, probe, plan, Some(record), request.revisions.of(cpu));
     }
-    for (cpu, record) in (0..).zip(records) {
+    times(records).for_each(|time| emit(&time));
+}
+
+fn times(records: &[Record]) -> impl Iterator<Item = record::Time> {
+    (0..).zip(records).map(|(id, record)| {
         let moments = record.moments;
-        emit(&record::Time {
-            id: cpu,
+        record::Time {
+            id,
             called_in_ns: moments.called_in_ns,
             gate_ns: moments.gate_ns,
             load_start_ns: moments.load_start_ns,
             load_end_ns: moments.load_end_ns,
             left_ns: moments.left_ns,
-        });
-    }
+        }
+    })
+}
+
+/// What a load cost those who were there.
+pub(crate) fn spans(records: &[Record]) -> Spans {
+    let times: Vec<_> = times(records)
+        .filter(|time| time.called_in_ns.is_some())
+        .collect();
+    Spans::of(times.iter())
 }
 
 /// What each modelled CPU did.

@@ -2,16 +2,18 @@
 //! does in it.
 
 use alloc::boxed::Box;
+use alloc::sync::Arc;
 use core::cell::Cell;
 use core::hint::{black_box, spin_loop};
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
+use cpu::interrupts::{self, InterruptsOff};
 use cpu::registers::CpuIdReader;
 use cpu::tsc::Clock;
 use cpu::update::Loadable;
-use cpu::{Features, InterruptsOff, Native, Registers, Vendor};
+use cpu::{Features, Native, Registers, Vendor};
 use hermit::{ring0, watch};
-use microcode::Update;
+use microcode::Cached;
 use rendezvous::{GpFault, Machine, Rendezvous};
 use report::record::Guard;
 
@@ -21,7 +23,7 @@ use crate::hardware::{CpuRegisters, Model};
 
 /// How long the control CPU waits for the next of the others to be out and to
 /// have read its revision once more, when it is out itself.
-const DEPARTURE_TIMEOUT_NS: u64 = 1_000_000_000;
+pub(crate) const DEPARTURE_TIMEOUT_NS: u64 = 1_000_000_000;
 
 /// A revision that was not read.
 const UNREAD: u64 = u64::MAX;
@@ -39,11 +41,15 @@ fn on_nmi() -> bool {
 #[derive(Debug)]
 pub(crate) struct Work {
     pub(crate) vendor: Vendor,
-    pub(crate) update: Option<Loadable<'static>>,
-    /// The same in the initrd.
-    pub(crate) candidate: Option<Update<'static>>,
-    /// What a modelled CPU may read: the update.
-    pub(crate) memory: Option<&'static [u8]>,
+    pub(crate) update: Option<Arc<Cached>>,
+}
+
+impl Work {
+    /// The update as the CPU is given it.
+    pub(crate) fn loadable(&self) -> Option<Result<Loadable<'_>, cpu::update::BadBuffer>> {
+        let cached = self.update.as_ref()?;
+        Some(Loadable::new(self.vendor, cached.bytes()))
+    }
 }
 
 /// Everything that the workers share.
@@ -58,6 +64,8 @@ pub(crate) struct Request {
     pub(crate) fault: Option<Fault>,
     pub(crate) revisions: Revisions,
     pub(crate) features: After,
+    /// CPUs on which interrupts were off after they had left.
+    pub(crate) nr_masked: AtomicU32,
 }
 
 /// Each CPU's revision, read when all is over.
@@ -87,6 +95,7 @@ struct OnCpu<'a> {
     registers: CpuRegisters<'a>,
     clock: Clock,
     work: &'a Work,
+    update: Option<Loadable<'a>>,
     fault: Option<Fault>,
     /// While this CPU is stopped.
     stopped: Cell<Option<InterruptsOff>>,
@@ -114,11 +123,8 @@ impl Machine for OnCpu<'_> {
 
     fn parse(&self) {
         // What it finds was decided before; this is about what it costs.
-        if let Some(candidate) = &self.work.candidate {
-            black_box(candidate.is_whole());
-            if let Update::Intel(update) = candidate {
-                black_box(update.sum());
-            }
+        if let (Some(cached), Vendor::Intel) = (&self.work.update, self.work.vendor) {
+            black_box(cached.sum());
         }
     }
 
@@ -139,7 +145,7 @@ impl Machine for OnCpu<'_> {
             log::warn!("{message}");
         }
         // The plan gives a CPU an update or no part in the load.
-        let Some(update) = &self.work.update else {
+        let Some(update) = &self.update else {
             return Ok(());
         };
         cpu::update::load(&self.registers, update).map_err(|_| GpFault)
@@ -153,24 +159,32 @@ impl Machine for OnCpu<'_> {
 }
 
 impl Request {
-    fn on(&self, cpu: u32) -> OnCpu<'_> {
+    /// One CPU; a modelled one may read `memory`.
+    fn on<'a>(&'a self, cpu: u32, memory: &'a [&'a [u8]]) -> OnCpu<'a> {
         let work = &self.work[cpu as usize];
         OnCpu {
             cpu,
-            registers: CpuRegisters::new(self.model, cpu, work.memory.as_slice()),
+            registers: CpuRegisters::new(self.model, cpu, memory),
             clock: self.clock,
             work,
+            // It was tried when the request was made.
+            update: work.loadable().and_then(Result::ok),
             fault: self.fault,
             stopped: Cell::new(None),
         }
     }
 
+    /// Whether the CPU is called.
+    pub(crate) fn takes_part(&self, cpu: u32) -> bool {
+        self.rendezvous.plan().task(cpu).is_called()
+    }
+
     /// From here on nobody may allocate or print.
-    pub(crate) fn start(&self) {
+    pub(crate) fn start(&self, control: u32) {
         ring0::set_nmi_hook(on_nmi);
         NR_NMIS.store(0, Ordering::Relaxed);
         watch::arm();
-        let _ = self.rendezvous.request(&self.on(0));
+        let _ = self.rendezvous.request(&self.on(control, &[]));
     }
 
     /// One CPU's part.
@@ -178,8 +192,21 @@ impl Request {
         if self.fault == Some(Fault::NeverArrives(cpu)) {
             return;
         }
-        let machine = self.on(cpu);
+        if let Some(Fault::Late { cpu: late, us }) = self.fault
+            && late == cpu
+        {
+            let comes_ns = self.clock.ns(Native.read_tsc()) + u64::from(us) * 1000;
+            while self.clock.ns(Native.read_tsc()) < comes_ns {
+                spin_loop();
+            }
+        }
+        let update = self.work[cpu as usize].update.as_ref();
+        let memory = update.map(|cached| cached.bytes());
+        let machine = self.on(cpu, memory.as_slice());
         self.rendezvous.attend(cpu, &machine);
+        if !interrupts::are_on() {
+            self.nr_masked.fetch_add(1, Ordering::Relaxed);
+        }
         if !self.rendezvous.core_loads(cpu) {
             // First: a CPU that has noted its revision is done.
             self.features.note(cpu, Features::read(&machine.registers));
@@ -190,20 +217,20 @@ impl Request {
     /// Waits on the control CPU until all others are out, or long enough; what
     /// the guard saw meanwhile.
     pub(crate) fn finish(&self) -> Guard {
-        let machine = self.on(0);
-        let mut deadline_ns = machine.now_ns() + DEPARTURE_TIMEOUT_NS;
-        for cpu in 0..ring0::nr_cpus() {
+        let now_ns = || self.clock.ns(Native.read_tsc());
+        let mut deadline_ns = now_ns() + DEPARTURE_TIMEOUT_NS;
+        for cpu in (0..self.work.len() as u32).filter(|&cpu| self.takes_part(cpu)) {
             let is_out = || self.revisions.of(cpu).is_some();
             if is_out() {
                 continue;
             }
             // By some protocols the control CPU is through before others come.
             let may_come = || self.rendezvous.has_called_in(cpu) || self.rendezvous.opened();
-            while may_come() && !is_out() && machine.now_ns() < deadline_ns {
-                machine.relax();
+            while may_come() && !is_out() && now_ns() < deadline_ns {
+                spin_loop();
             }
             if is_out() {
-                deadline_ns = machine.now_ns() + DEPARTURE_TIMEOUT_NS;
+                deadline_ns = now_ns() + DEPARTURE_TIMEOUT_NS;
             }
         }
         let (nr_allocations, nr_writes) = watch::disarm();
@@ -211,6 +238,7 @@ impl Request {
             nr_allocations,
             nr_writes,
             nr_nmis: NR_NMIS.load(Ordering::Relaxed),
+            nr_masked: Some(self.nr_masked.load(Ordering::Relaxed)),
         }
     }
 }

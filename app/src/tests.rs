@@ -8,6 +8,10 @@ use report::{Status, Totals};
 
 use crate::console::emit;
 
+/// The current test's end when no later one can be made.
+#[derive(Debug)]
+pub(crate) struct Stop(pub(crate) Status, pub(crate) String);
+
 /// Tests by name, in their order.
 #[derive(Debug)]
 pub(crate) struct Tests {
@@ -42,6 +46,11 @@ impl Tests {
         self.nr_done += 1;
     }
 
+    /// Whether all of them have ended.
+    pub(crate) fn are_over(&self) -> bool {
+        self.nr_done == self.names.len()
+    }
+
     /// The next test passes if there is nothing to say against it.
     pub(crate) fn check(&mut self, complaint: Option<String>) {
         match complaint {
@@ -53,9 +62,10 @@ impl Tests {
     /// The next test ends so, and those behind it cannot be made for the same
     /// reason.
     pub(crate) fn stop(&mut self, status: Status, reason: &str) {
-        self.end(status, reason);
-        while self.nr_done < self.names.len() {
-            self.end(Status::Skip, reason);
+        let mut status = status;
+        while !self.are_over() {
+            self.end(status, reason);
+            status = Status::Skip;
         }
     }
 

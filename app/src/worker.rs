@@ -1,27 +1,39 @@
-//! One worker on every CPU: it looks at its CPU, sleeps until all are gathered,
-//! waits for the request, and takes part in it.
+//! One worker on every CPU: it looks at its CPU, and then takes part in one
+//! request after another.
 //!
-//! It sleeps, since CPUs that wait by spinning take the time of those that work
-//! where a host runs them in turns: with 64 on two cores, all else before the
-//! request took up to half a minute instead of a second.
+//! ```text
+//!   asleep ─▶ gathered: it spins ─▶ called: it takes part ─▶ out: it watches
+//!     ▲                                                            │
+//!     └───────── the control CPU is out too, or was replaced ◀─────┘
+//! ```
+//!
+//! It sleeps between requests, since CPUs that wait by spinning take the time of
+//! those that work where a host runs them in turns: with 64 on two cores, all
+//! else before the request took up to half a minute instead of a second.
+//!
+//! What the control CPU has yet to do lies on a desk while it takes part itself.
+//! If it does not come back to it in time, the first CPU that is out takes it
+//! over: a load that never ends costs its core and not the report.
 //!
 //! Workers are pinned tasks that stay for good. A task's end would free its
 //! stack, and the first to end would do that while others are still stopped.
 
 use alloc::boxed::Box;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::hint::spin_loop;
-use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use cpu::{Features, Identity, Native, Place};
 use hermit::ring0;
 use hermit::scheduler::{self, task::NORMAL_PRIO};
 use once_cell::race::OnceBox;
-use report::record::Guard;
+use spinning_top::Spinlock;
 
 use crate::errand;
 use crate::request::Request;
+use crate::session::{End, Session};
 
 /// A worker needs a few KiB; the kernel gives it this and 96 KiB of its own.
 const STACK_SIZE: usize = 64 * 1024;
@@ -44,12 +56,38 @@ pub(crate) struct Probe {
 /// A CPU that cannot be worked with.
 type ProbeResult = Result<Probe, &'static str>;
 
-static PROBES: OnceBox<Vec<OnceBox<ProbeResult>>> = OnceBox::new();
-static REQUEST: OnceBox<Request> = OnceBox::new();
-/// Whether the workers are called up from their sleep.
-static IS_GATHERING: AtomicBool = AtomicBool::new(false);
-/// How many are up.
-static NR_GATHERED: AtomicU32 = AtomicU32::new(0);
+/// What the control CPU and one worker share.
+#[derive(Debug)]
+struct Door {
+    probe: OnceBox<ProbeResult>,
+    /// The gathering that the worker came to last.
+    gathered: AtomicU32,
+    /// The request that it is to take part in.
+    request: Spinlock<Option<Arc<Request>>>,
+}
+
+impl Door {
+    fn new() -> Self {
+        Self {
+            probe: OnceBox::new(),
+            gathered: AtomicU32::new(0),
+            request: Spinlock::new(None),
+        }
+    }
+}
+
+static DOORS: OnceBox<Vec<Door>> = OnceBox::new();
+/// Gatherings are counted: the number of the last.
+static GATHERING: AtomicU32 = AtomicU32::new(0);
+/// The gathering whose workers were called.
+static CALLED: AtomicU32 = AtomicU32::new(0);
+/// The gathering whose control CPU is back at the desk, or was replaced.
+static RETURNED: AtomicU32 = AtomicU32::new(0);
+
+/// What the control CPU of a gathering left.
+static DESK: Spinlock<Option<(u32, Box<Session>)>> = Spinlock::new(None);
+/// When the control CPU is overdue, in µs of [`now_us`].
+static OVERDUE_US: AtomicU64 = AtomicU64::new(u64::MAX);
 
 fn probe() -> ProbeResult {
     let identity =
@@ -64,22 +102,26 @@ fn probe() -> ProbeResult {
     })
 }
 
+fn door(cpu: u32) -> Option<&'static Door> {
+    DOORS.get()?.get(cpu as usize)
+}
+
 /// Starts a worker on every CPU but this one, CPU 0, and looks at all CPUs.
 pub(crate) fn start() -> Result<Vec<Probe>, String> {
     let nr_cpus = ring0::nr_cpus();
-    let probes = PROBES.get_or_init(|| Box::new((0..nr_cpus).map(|_| OnceBox::new()).collect()));
+    let doors = DOORS.get_or_init(|| Box::new((0..nr_cpus).map(|_| Door::new()).collect()));
     for cpu in 1..nr_cpus {
         spawn(cpu);
     }
     // It is the only one that fills this CPU's.
-    let _ = probes[0].set(Box::new(probe()));
+    let _ = doors[0].probe.set(Box::new(probe()));
 
     let deadline_us = now_us() + PROBE_TIMEOUT_US;
     (0..)
-        .zip(probes.iter())
-        .map(|(cpu, slot)| {
+        .zip(doors.iter())
+        .map(|(cpu, door)| {
             loop {
-                match slot.get() {
+                match door.probe.get() {
                     Some(Ok(probe)) => return Ok(*probe),
                     Some(Err(why)) => return Err(alloc::format!("CPU {cpu}: {why}")),
                     None if now_us() > deadline_us => {
@@ -113,56 +155,112 @@ fn now_us() -> u64 {
 
 /// A worker's life.
 extern "C" fn work(cpu: usize) {
-    if let Some(slot) = PROBES.get().and_then(|probes| probes.get(cpu)) {
+    let cpu = cpu as u32;
+    if let Some(door) = door(cpu) {
         // It is the only one that fills this slot.
-        let _ = slot.set(Box::new(probe()));
+        let _ = door.probe.set(Box::new(probe()));
     }
-    // Acquire pairs with the Release in `gather`.
-    cpu::interrupts::wait_until(|| IS_GATHERING.load(Ordering::Acquire));
-    // Release pairs with the Acquire in `gather`.
-    NR_GATHERED.fetch_add(1, Ordering::Release);
-    let request = loop {
-        if let Some(request) = REQUEST.get() {
-            break request;
+    live(cpu);
+}
+
+/// A worker's life after its first look; a control CPU that was replaced joins
+/// the workers too.
+pub(crate) fn live(cpu: u32) -> ! {
+    let Some(door) = door(cpu) else {
+        loop {
+            cpu::interrupts::wait();
         }
-        errand::look(cpu as u32);
-        spin_loop();
     };
-    request.answer(cpu as u32);
+    let mut number = CALLED.load(Ordering::Relaxed);
     loop {
-        cpu::interrupts::wait();
+        // Acquire pairs with the Release in `gather`.
+        let is_gathering = || GATHERING.load(Ordering::Acquire) != number;
+        cpu::interrupts::wait_until(is_gathering);
+        number = GATHERING.load(Ordering::Acquire);
+        // Release pairs with the Acquire in `gather`.
+        door.gathered.store(number, Ordering::Release);
+        // Acquire pairs with the Release in `call`: the request is at the door.
+        while CALLED.load(Ordering::Acquire) < number {
+            errand::look(cpu);
+            spin_loop();
+        }
+        let request = door.request.lock().take();
+        if let Some(request) = request {
+            request.answer(cpu);
+            drop(request);
+            watch(cpu, number);
+        }
     }
 }
 
-/// Calls all workers up and waits until they are. One that does not come is
-/// late at the gate.
-pub(crate) fn gather() {
-    // Release pairs with the Acquire in `work`.
-    IS_GATHERING.store(true, Ordering::Release);
-    let nr_others = ring0::nr_cpus() - 1;
-    let deadline_us = now_us() + PROBE_TIMEOUT_US;
-    // Acquire pairs with the Release in `work`.
-    let are_missing = || NR_GATHERED.load(Ordering::Acquire) < nr_others;
-    while are_missing() && now_us() < deadline_us {
-        // More than once: an interrupt may overtake the store on its way.
-        for cpu in 1..=nr_others {
-            ring0::wake(cpu);
+/// Waits until the control CPU is back at its desk; takes its place if it is
+/// overdue.
+fn watch(cpu: u32, number: u32) {
+    // Acquire pairs with the Release of whoever sits at the desk.
+    while RETURNED.load(Ordering::Acquire) < number {
+        if now_us() > OVERDUE_US.load(Ordering::Relaxed)
+            && let Some(session) = leave_desk(number)
+        {
+            match session.take_over(cpu) {
+                End::Reported => ring0::exit(report::exit::DONE),
+                End::TakenOver => {}
+            }
         }
+        spin_loop();
+    }
+}
+
+/// Takes what the control CPU of a gathering left on the desk, if it is there:
+/// it is whose who comes first.
+fn leave_desk(number: u32) -> Option<Box<Session>> {
+    let (_, session) = DESK.lock().take_if(|(of, _)| *of == number)?;
+    // Release pairs with the Acquire in `watch`.
+    RETURNED.store(number, Ordering::Release);
+    Some(session)
+}
+
+/// Calls those of the workers up that `are_expected` names, and waits until they
+/// are. One that does not come is late at the gate.
+pub(crate) fn gather(are_expected: impl Fn(u32) -> bool) {
+    let Some(doors) = DOORS.get() else { return };
+    // Release pairs with the Acquire in `live`.
+    let number = GATHERING.fetch_add(1, Ordering::Release) + 1;
+    let deadline_us = now_us() + PROBE_TIMEOUT_US;
+    let missing = || {
+        // Acquire pairs with the Release in `live`.
+        let is_missing = |&(cpu, door): &(u32, &Door)| {
+            are_expected(cpu) && door.gathered.load(Ordering::Acquire) != number
+        };
+        (0..).zip(doors).filter(is_missing).map(|(cpu, _)| cpu)
+    };
+    while missing().next().is_some() && now_us() < deadline_us {
+        // More than once: an interrupt may overtake the store on its way.
+        missing().for_each(ring0::wake);
         let again_us = now_us() + CALL_AGAIN_US;
-        while are_missing() && now_us() < again_us {
+        while missing().next().is_some() && now_us() < again_us {
             spin_loop();
         }
     }
 }
 
-/// Makes the request on all CPUs and takes part on this one, CPU 0.
-pub(crate) fn call(request: Box<Request>) -> (&'static Request, Guard) {
-    gather();
-    request.start();
-    // There is one request a boot.
-    let _ = REQUEST.set(request);
-    let request = REQUEST.get().expect("it was just set");
-    request.answer(0);
-    let seen = request.finish();
-    (request, seen)
+/// Makes a request on all CPUs that are part of it, and takes part on this one;
+/// what the session goes on with, unless another CPU has taken it over.
+pub(crate) fn call(session: Box<Session>, request: &Arc<Request>) -> Option<Box<Session>> {
+    let control = session.control();
+    let patience_us = session.patience_us();
+    let is_other = |cpu: u32| cpu != control && request.takes_part(cpu);
+    gather(is_other);
+    for (cpu, door) in (0..).zip(DOORS.get().into_iter().flatten()) {
+        if is_other(cpu) {
+            *door.request.lock() = Some(Arc::clone(request));
+        }
+    }
+    let number = GATHERING.load(Ordering::Relaxed);
+    *DESK.lock() = Some((number, session));
+    OVERDUE_US.store(now_us() + patience_us, Ordering::Relaxed);
+    request.start(control);
+    // Release pairs with the Acquire in `live`.
+    CALLED.store(number, Ordering::Release);
+    request.answer(control);
+    leave_desk(number)
 }

@@ -46,6 +46,9 @@ pub enum Job {
 /// and nobody waits for longer than ten minutes.
 pub const DEADLINES_US: std::ops::RangeInclusive<u32> = 1..=600_000_000;
 
+/// How often a guest may load in one boot: less than a revision has room for.
+pub const ROUNDS: std::ops::RangeInclusive<u32> = 1..=1_000_000;
+
 /// What the guest shall do otherwise than by default.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -74,6 +77,8 @@ pub struct Guest {
     /// Load the same or an older revision too.
     #[serde(default)]
     pub force: bool,
+    /// How often it loads, in one boot; once without it.
+    pub repeat: Option<u32>,
     /// What shall go wrong.
     #[serde(default)]
     pub faults: Vec<Fault>,
@@ -133,6 +138,7 @@ impl Guest {
         if self.force {
             application.push("force".to_owned());
         }
+        application.extend(self.repeat.map(|nr_rounds| format!("repeat={nr_rounds}")));
         for (word, us) in [("callin_us", self.callin_us), ("update_us", self.update_us)] {
             application.push(format!("{word}={}", us.unwrap_or(patience_us)));
         }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
 use jiff::Timestamp;
+use microcode::synth::{self, RaiseError};
 
 use crate::build::{self, Library};
 use crate::firmware::{self, Delivery, Firmware};
@@ -30,6 +31,15 @@ pub enum Error {
     /// There is no microcode as asked for.
     #[error(transparent)]
     Firmware(#[from] firmware::Error),
+    /// The microcode cannot be loaded more than once.
+    #[error(
+        "{error}: to load more than once, give a synthetic file (muster blob synth) with fewer \
+         loads, or --force, which loads the same revision again"
+    )]
+    Repeat {
+        /// Why.
+        error: RaiseError,
+    },
     /// The guest could not be built.
     #[error(transparent)]
     Build(Arc<build::Error>),
@@ -105,6 +115,7 @@ impl Runner {
             let spec = &scenario.firmware;
             let cpu = &scenario.machine.cpu;
             let firmware = firmware::resolve(spec, cpu, &self.tree.firmware(), progress)?;
+            can_repeat(scenario, &firmware)?;
             let files = create()?;
             fs::write(files.initrd(), &firmware.initrd).map_err(at(files.dir()))?;
             progress.set_message("building the guest");
@@ -190,6 +201,19 @@ impl Runner {
             seconds: 0.0,
             provenance: provenance::collect(self.tree.root(), kind),
         }
+    }
+}
+
+/// Whether there is a revision for each load that the guest shall make: it makes
+/// them itself.
+fn can_repeat(scenario: &Scenario, firmware: &Firmware) -> Result<(), Error> {
+    let guest = &scenario.guest;
+    match guest.repeat {
+        Some(nr_rounds @ 2..) if !guest.force => {
+            let raised = synth::raise(&mut firmware.initrd.clone(), nr_rounds - 1);
+            raised.map_err(|error| Error::Repeat { error })
+        }
+        _ => Ok(()),
     }
 }
 

@@ -33,6 +33,7 @@ pub fn result(result: &RunResult) -> String {
     }
     text += &features(result);
     text += &tests(result);
+    text += &rounds(result);
     text + &verdict(result)
 }
 
@@ -62,7 +63,7 @@ fn tests(result: &RunResult) -> String {
         format!("{} {style}{status}{style:#}", test.name)
     });
     // The main job's fit one line; a job with many gives each its own.
-    let separator = if result.tests.len() > report::TESTS.len() {
+    let separator = if result.tests.len() > report::TESTS.len() + 1 {
         "\n"
     } else {
         " · "
@@ -77,6 +78,45 @@ fn tests(result: &RunResult) -> String {
             let _ = writeln!(text, "  {line}");
             said.push(line);
         }
+    }
+    text
+}
+
+/// A line on many loads, and one on each control CPU that was replaced.
+fn rounds(result: &RunResult) -> String {
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    for handover in &result.handovers {
+        let _ = writeln!(
+            text,
+            "  CPU {} went on in place of the control CPU {}",
+            handover.to, handover.from
+        );
+    }
+    let Some(repeat) = &result.repeat else {
+        return text;
+    };
+    let _ = write!(text, "{} loads", repeat.loads);
+    for (metric, mut values) in repeat.series() {
+        values.sort_unstable();
+        if let (Some(first), Some(last)) = (values.first(), values.last())
+            && matches!(metric, "stall" | "request")
+        {
+            let median = time(Some(values[values.len() / 2]));
+            let (first, last) = (time(Some(*first)), time(Some(*last)));
+            let _ = write!(text, " · {metric} {median} ({first} to {last})");
+        }
+    }
+    let (blocks, bytes) = (repeat.heap_blocks, repeat.heap_bytes);
+    let change = |[first, last]: [u64; 2]| i128::from(last) - i128::from(first);
+    let (blocks, bytes) = (change(blocks), change(bytes));
+    let _ = writeln!(text, " · heap {blocks:+} blocks, {bytes:+} bytes");
+    for deviation in &repeat.deviations {
+        let _ = writeln!(
+            text,
+            "  load {}: CPU {} {}",
+            deviation.load, deviation.cpu, deviation.outcome
+        );
     }
     text
 }

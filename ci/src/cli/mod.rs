@@ -16,7 +16,7 @@ use clap::{Args, Parser, Subcommand, value_parser};
 use clap_complete::Shell;
 use rendezvous::{CallIn, Election, Name, Named, OnHang, Order};
 
-use crate::guest::{DEADLINES_US, Fault, Hardware};
+use crate::guest::{DEADLINES_US, Fault, Hardware, ROUNDS};
 use crate::machine::model::FaultPlan;
 use crate::machine::{Cpu, Machine};
 use crate::scenario::{self, Overrides};
@@ -81,7 +81,7 @@ pub enum Verb {
     /// Build the guest, boot it, load, judge, and print the table of CPUs
     #[command(
         after_help = "A flag replaces the scenario's field. A flag that changes what is under test \
-                      (--cpu, --firmware, --protocol, --force, --dry-run, --fault, --faults) also voids what the scenario expects: \
+                      (--cpu, --firmware, --protocol, --force, --dry-run, --repeat, --fault, --faults) also voids what the scenario expects: \
                       then PASS (DONE for a dry run) is as expected, and SWALLOWED on machines that ignore the \
                       write.\n\nExamples:\n  muster run\n  muster run --cpus 8 --threads 2\n  \
                       muster run --cpu 0x000506e3 --firmware /lib/firmware/intel-ucode\n  \
@@ -190,8 +190,12 @@ pub struct RunArgs {
     /// written to
     #[arg(long)]
     dry_run: bool,
-    /// Make something go wrong: never-arrives:CPU, gp-fault:CPU, unquiet:CPU,
-    /// dead:CPU, disturb, panic, exception, hang (repeatable)
+    /// Load so often in one boot: each time a synthetic update with the next
+    /// revision, or with --force the same again
+    #[arg(long, value_name = "N", value_parser = rounds(), conflicts_with = "dry_run")]
+    repeat: Option<u32>,
+    /// Make something go wrong in the first load: never-arrives:CPU, late:CPU:US,
+    /// gp-fault:CPU, unquiet:CPU, dead:CPU, disturb, panic, exception, hang (repeatable)
     #[arg(long = "fault", value_name = "KIND[:CPU]")]
     faults: Vec<Fault>,
     /// What takes the write: the CPU's registers, or a model within the guest
@@ -212,6 +216,11 @@ pub struct RunArgs {
     /// Further arguments of QEMU
     #[arg(last = true, value_name = "QEMU ARGS")]
     qemu_args: Vec<String>,
+}
+
+fn rounds() -> RangedI64ValueParser<u32> {
+    let (start, end) = (*ROUNDS.start(), *ROUNDS.end());
+    value_parser!(u32).range(i64::from(start)..=i64::from(end))
 }
 
 fn deadline() -> RangedI64ValueParser<u32> {
@@ -283,6 +292,7 @@ impl RunArgs {
             update_us: self.update_us,
             force: self.force,
             dry_run: self.dry_run,
+            repeat: self.repeat,
             hardware: self.hardware,
             faults: self.faults.clone(),
             plan,
@@ -374,6 +384,10 @@ mod tests {
             "--protocol other",
             "--order backwards",
             "--callin-us 0",
+            "--repeat 0",
+            "--repeat 1000001",
+            "--repeat 2 --dry-run",
+            "--fault late:1",
             "--update-us 600000001",
         ] {
             assert!(parse(&format!("muster run {line}")).is_err(), "{line}");

@@ -11,6 +11,13 @@ use serde::Deserialize;
 pub enum Fault {
     /// The CPU is up and never calls in.
     NeverArrives(u32),
+    /// The CPU calls in so many µs after it was called.
+    Late {
+        /// Which.
+        cpu: u32,
+        /// How much.
+        us: u32,
+    },
     /// The CPU does not come up; the kernel is told to take it for dead.
     Dead(u32),
     /// The CPU's write goes to a register that faults.
@@ -33,8 +40,8 @@ pub enum Fault {
 pub enum FaultError {
     /// No such kind.
     #[error(
-        "there is no fault {0:?}: give never-arrives:CPU, gp-fault:CPU, unquiet:CPU, dead:CPU, \
-         disturb, panic, exception or hang"
+        "there is no fault {0:?}: give never-arrives:CPU, late:CPU:US, gp-fault:CPU, unquiet:CPU, \
+         dead:CPU, disturb, panic, exception or hang"
     )]
     Kind(String),
     /// The kind needs a CPU.
@@ -43,6 +50,9 @@ pub enum FaultError {
     /// The CPU is no number.
     #[error("{0:?} in the fault is no CPU: give its number")]
     Cpu(String),
+    /// The delay is missing or no number.
+    #[error("{0:?} is no delay: give late:CPU:US, such as late:1:50000")]
+    Delay(String),
     /// The kind concerns the whole guest.
     #[error("the fault {0} concerns no CPU: leave the number out")]
     NotOfCpu(&'static str),
@@ -66,6 +76,7 @@ impl Fault {
     const fn kind(self) -> &'static str {
         match self {
             Self::NeverArrives(_) => "never-arrives",
+            Self::Late { .. } => "late",
             Self::Dead(_) => "dead",
             Self::GpFault(_) => "gp-fault",
             Self::Unquiet(_) => "unquiet",
@@ -78,9 +89,11 @@ impl Fault {
 
     const fn cpu(self) -> Option<u32> {
         match self {
-            Self::NeverArrives(cpu) | Self::Dead(cpu) | Self::GpFault(cpu) | Self::Unquiet(cpu) => {
-                Some(cpu)
-            }
+            Self::NeverArrives(cpu)
+            | Self::Late { cpu, .. }
+            | Self::Dead(cpu)
+            | Self::GpFault(cpu)
+            | Self::Unquiet(cpu) => Some(cpu),
             Self::Disturb | Self::Panic | Self::Exception | Self::Hang => None,
         }
     }
@@ -118,6 +131,14 @@ impl FromStr for Fault {
         };
         match kind {
             "never-arrives" => of_cpu(Self::NeverArrives),
+            "late" => {
+                let (cpu, us) = cpu.unwrap_or_default().split_once(':').unwrap_or_default();
+                let bad = || FaultError::Delay(text.to_owned());
+                Ok(Self::Late {
+                    cpu: cpu.parse().map_err(|_| bad())?,
+                    us: us.parse().map_err(|_| bad())?,
+                })
+            }
             "dead" => of_cpu(Self::Dead),
             "gp-fault" => of_cpu(Self::GpFault),
             "unquiet" => of_cpu(Self::Unquiet),
@@ -141,7 +162,11 @@ impl TryFrom<String> for Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.kind())?;
-        self.cpu().map_or(Ok(()), |cpu| write!(f, ":{cpu}"))
+        self.cpu().map_or(Ok(()), |cpu| write!(f, ":{cpu}"))?;
+        match self {
+            Self::Late { us, .. } => write!(f, ":{us}"),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -158,6 +183,10 @@ mod tests {
         assert_eq!(error("dead:x"), FaultError::Cpu("x".to_owned()));
         assert_eq!(error("panic:1"), FaultError::NotOfCpu("panic"));
         assert_eq!(error("fire:1"), FaultError::Kind("fire:1".to_owned()));
+        for text in ["late", "late:1", "late:1:x", "late:x:1"] {
+            assert_eq!(error(text), FaultError::Delay(text.to_owned()));
+        }
+        assert!(Fault::Late { cpu: 4, us: 1 }.check(4).is_err());
         assert!(Fault::Dead(0).check(4).is_err());
         assert!(Fault::NeverArrives(4).check(4).is_err());
         assert!(Fault::NeverArrives(0).check(4).is_ok());
@@ -166,7 +195,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_fault_is_read_as_it_is_written(text in "[a-z-]{1,14}(:[0-9]{1,4})?") {
+        fn a_fault_is_read_as_it_is_written(text in "[a-z-]{1,14}(:[0-9]{1,4}){0,2}") {
             if let Ok(fault) = text.parse::<Fault>() {
                 prop_assert_eq!(fault.to_string().parse(), Ok(fault));
             }

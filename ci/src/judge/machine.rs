@@ -7,7 +7,7 @@
 //! do.
 
 use rendezvous::{Name, Named};
-use report::record::{Cpu, Header, Tally};
+use report::record::{Cpu, Final, Header, Tally};
 use report::{DRY_RUN, Outcome, Role, Vendor};
 
 use super::{Charges, Stream, counted};
@@ -66,6 +66,9 @@ fn number_of(apic_id: u32, stream: &Stream<'_>) -> Option<u32> {
 }
 
 fn one(cpu: &Cpu, tally: &Tally, stream: &Stream<'_>, charges: &mut Charges) {
+    if let Some(end) = stream.finals.iter().find(|end| end.cpu == cpu.id) {
+        return at_last(end, tally, cpu, charges);
+    }
     if let Some(after) = cpu.after
         && after != tally.revision
     {
@@ -82,6 +85,31 @@ fn one(cpu: &Cpu, tally: &Tally, stream: &Stream<'_>, charges: &mut Charges) {
             counted(tally.nr_loads.into(), "time"),
             cpu.role,
             cpu.outcome
+        );
+        charges.bring(Verdict::Fail, reason);
+    }
+}
+
+/// The same after many loads, of which the guest counts its own.
+fn at_last(end: &Final, tally: &Tally, cpu: &Cpu, charges: &mut Charges) {
+    if let Some(revision) = end.revision
+        && revision != tally.revision
+    {
+        let reason = format!(
+            "CPU {} reports revision {revision} after all loads and runs {}",
+            end.cpu, tally.revision
+        );
+        charges.bring(Verdict::Fail, reason);
+    }
+    // A write that faults by a test lever goes to another register.
+    let nr_elsewhere = u32::from(cpu.outcome == Outcome::GpFault);
+    let expected = end.nr_loads.saturating_sub(nr_elsewhere)..=end.nr_loads;
+    if !expected.contains(&tally.nr_loads) {
+        let reason = format!(
+            "CPU {} wrote the load register {} and reports {}",
+            end.cpu,
+            counted(tally.nr_loads.into(), "time"),
+            end.nr_loads
         );
         charges.bring(Verdict::Fail, reason);
     }

@@ -21,13 +21,14 @@
 
 mod evidence;
 mod machine;
+mod rounds;
 mod stream;
 mod swallowed;
 
 pub use evidence::{Ending, Evidence};
 pub use stream::Stream;
 
-use report::{DRY_RUN, Outcome, Role, SCHEMA, Status, Totals};
+use report::{DRY_RUN, Outcome, REPEAT, Role, SCHEMA, Status, Totals};
 
 use crate::verdict::Verdict;
 
@@ -35,7 +36,7 @@ use crate::verdict::Verdict;
 const DECISIVE_TEST: &str = "verify";
 /// The tests that a write without effect fails, and that fail for nothing
 /// else when [`swallowed`] says so.
-const EFFECT_TESTS: [&str; 2] = ["load", DECISIVE_TEST];
+const EFFECT_TESTS: [&str; 3] = ["load", DECISIVE_TEST, REPEAT];
 
 /// A verdict with its reason, and what it was read from.
 #[derive(Clone, Debug)]
@@ -61,6 +62,7 @@ pub fn judge<'a>(evidence: &Evidence<'a>) -> Judgement<'a> {
     absents(&stream, &mut charges);
     tests(&stream, &machine, &mut charges);
     cpus(&stream, &mut charges);
+    rounds::judge(&stream, &mut charges);
     if stream.is_complete() {
         machine::compare(&stream, &machine, &mut charges);
     }
@@ -256,6 +258,13 @@ fn cpus(stream: &Stream<'_>, charges: &mut Charges) {
         );
         charges.bring(Verdict::Fail, reason);
     }
+    if let Some(nr_masked @ 1..) = stream.guard.and_then(|guard| guard.nr_masked) {
+        let reason = format!(
+            "{} came out with interrupts off",
+            counted(nr_masked.into(), "CPU")
+        );
+        charges.bring(Verdict::Fail, reason);
+    }
     for leader in stream.cpus.iter().filter(|cpu| cpu.role == Role::Leader) {
         let of_core = |cpu: &&report::record::Cpu| {
             (cpu.package, cpu.core) == (leader.package, leader.core)
@@ -322,7 +331,7 @@ fn conclusion(stream: &Stream<'_>) -> (Verdict, String) {
                 } else {
                     format!("{cpus} ended on their target revisions")
                 };
-                (Verdict::Pass, reason)
+                (Verdict::Pass, reason + &rounds::addition(stream))
             }
         },
     }

@@ -4,8 +4,8 @@
 //! rules notice what is missing.
 
 use report::record::{
-    Absent, Cached, Candidate, Cpu, Feature, Finding, Guard, Header, Initrd, Load, Machine, Misuse,
-    Prepare, Tally, Time,
+    Absent, Cached, Candidate, Cpu, Deviation, Feature, Final, Finding, Guard, Handover, Header,
+    Initrd, Load, Machine, Misuse, Prepare, Round, Tally, Time,
 };
 use report::{Line, Totals, ktap::TestLine};
 
@@ -39,6 +39,14 @@ pub struct Stream<'a> {
     pub absents: Vec<Absent<'a>>,
     /// What the guard saw.
     pub guard: Option<Guard>,
+    /// Each load of a run that loads more than once.
+    pub rounds: Vec<Round>,
+    /// CPUs that the later ones of them went wrong on.
+    pub deviations: Vec<Deviation>,
+    /// How each CPU ended after all of them.
+    pub finals: Vec<Final>,
+    /// Control CPUs that did not come back.
+    pub handovers: Vec<Handover>,
     /// What stands behind the CPUs.
     pub machine: Option<Machine<'a>>,
     /// Writes of the load register, as the machine saw them.
@@ -73,6 +81,10 @@ impl<'a> Stream<'a> {
                 Line::Feature(feature) => stream.features.push(feature),
                 Line::Absent(absent) => stream.absents.push(absent),
                 Line::Guard(guard) => stream.guard = Some(guard),
+                Line::Round(round) => stream.rounds.push(round),
+                Line::Deviation(deviation) => stream.deviations.push(deviation),
+                Line::Final(end) => stream.finals.push(end),
+                Line::Handover(handover) => stream.handovers.push(handover),
                 Line::Machine(machine) => stream.machine = Some(machine),
                 Line::Load(load) => stream.loads.push(load),
                 Line::Misuse(misuse) => stream.misuses.push(misuse),

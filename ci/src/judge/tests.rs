@@ -28,7 +28,7 @@ fn report(after: &str, outcome: &str, tests: &str) -> String {
     format!("{}{GUARD}\n{cpus}{tests}", header(2))
 }
 
-fn passed() -> String {
+pub(super) fn passed() -> String {
     let tests = "ok 1 initrd\nok 2 cache\nok 3 rendezvous\nok 4 load\nok 5 verify\n";
     report("0x000000f0", "updated", &format!("{tests}{TOTALS_PASS}\n"))
 }
@@ -43,7 +43,7 @@ fn not_taken() -> String {
     )
 }
 
-fn done(console: &str) -> Evidence<'_> {
+pub(super) fn done(console: &str) -> Evidence<'_> {
     ended(console, evidence::DONE)
 }
 
@@ -58,7 +58,7 @@ fn ended(console: &str, status: i32) -> Evidence<'_> {
 }
 
 #[track_caller]
-fn expect(evidence: &Evidence<'_>, verdict: Verdict, reason: &str) {
+pub(super) fn expect(evidence: &Evidence<'_>, verdict: Verdict, reason: &str) {
     let judgement = judge(evidence);
     assert_eq!(judgement.verdict, verdict, "{}", judgement.reason);
     assert!(judgement.reason.contains(reason), "{}", judgement.reason);

@@ -9,22 +9,30 @@ use super::RunResult;
 #[must_use]
 pub fn metrics(result: &RunResult) -> Value {
     let timing = &result.timing;
-    let spans = [
-        ("call_in_skew", timing.call_in_skew_ns),
-        ("gate", timing.gate_ns),
-        ("load", timing.load_ns),
-        ("stall", timing.stall_ns),
-        ("scan", timing.scan_ns),
-        ("judge", timing.judge_ns),
-        ("cache", timing.cache_ns),
+    let once = |metric, span: Option<u64>| (metric, Vec::from_iter(span));
+    let of_loads = match &result.repeat {
+        Some(repeat) => repeat.series(),
+        None => vec![
+            once("call_in_skew", timing.call_in_skew_ns),
+            once("gate", timing.gate_ns),
+            once("load", timing.load_ns),
+            once("stall", timing.stall_ns),
+        ],
+    };
+    let of_preparation = [
+        once("scan", timing.scan_ns),
+        once("judge", timing.judge_ns),
+        once("cache", timing.cache_ns),
     ];
     let dimensions = dimensions(result);
-    let series: Vec<_> = spans
+    let series: Vec<_> = of_loads
         .into_iter()
-        .filter_map(|(metric, span)| {
-            Some(json!({
-                "metric": metric, "unit": "ns", "dimensions": dimensions, "values": [span?],
-            }))
+        .chain(of_preparation)
+        .filter(|(_, values)| !values.is_empty())
+        .map(|(metric, values)| {
+            json!({
+                "metric": metric, "unit": "ns", "dimensions": dimensions, "values": values,
+            })
         })
         .collect();
     json!({

@@ -11,6 +11,7 @@ mod files;
 pub mod junit;
 mod machine;
 pub mod metrics;
+mod rounds;
 mod timing;
 pub mod trace;
 
@@ -18,6 +19,7 @@ pub use feature::FeatureResult;
 pub(crate) use files::folder;
 pub use files::{Files, Logs, read_lossy};
 pub use machine::{LoadResult, MisuseResult, TallyResult};
+pub use rounds::{DeviationResult, HandoverResult, RepeatResult};
 pub use timing::Timing;
 
 use std::fmt::Display;
@@ -129,6 +131,10 @@ pub struct RunResult {
     /// What each CPU did in all, as the machine or the model in the guest
     /// counted it.
     pub tallies: Vec<TallyResult>,
+    /// What many loads came to; null where there was one.
+    pub repeat: Option<RepeatResult>,
+    /// Control CPUs that did not come back.
+    pub handovers: Vec<HandoverResult>,
     /// What it cost.
     pub timing: Timing,
     /// The guest's tests.
@@ -313,6 +319,8 @@ impl RunResult {
                 .chain(&machine.tallies)
                 .map(TallyResult::new)
                 .collect(),
+            repeat: RepeatResult::new(stream),
+            handovers: HandoverResult::all(stream),
             timing: Timing::new(stream),
             tests: stream
                 .tests

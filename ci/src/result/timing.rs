@@ -1,7 +1,7 @@
 //! What a rendezvous cost, from the CPUs' moments.
 
 use report::record::Time;
-use report::{HardwareKind, Outcome};
+use report::{HardwareKind, Outcome, Spans};
 use serde::Serialize;
 
 use crate::judge::Stream;
@@ -38,21 +38,17 @@ impl Timing {
                 cpu.id == time.id && !matches!(cpu.outcome, Outcome::Parked | Outcome::Refused)
             })
         };
-        let times: Vec<_> = stream.times.iter().filter(took_part).collect();
-        let called_in = Range::of(times.iter().map(|t| t.called_in_ns));
-        let gate = Range::of(times.iter().map(|t| t.gate_ns));
-        let left = Range::of(times.iter().map(|t| t.left_ns));
-        // Followers need not write: the loads are those that began.
-        let loads = || times.iter().filter(|t| t.load_start_ns.is_some());
-        let load_start = Range::of(loads().map(|t| t.load_start_ns));
-        let load_end = Range::of(loads().map(|t| t.load_end_ns));
+        let Spans {
+            call_in_skew_ns,
+            gate_ns,
+            load_ns,
+            stall_ns,
+        } = Spans::of(stream.times.iter().filter(took_part));
         Self {
-            call_in_skew_ns: span(called_in, called_in),
-            gate_ns: gate
-                .zip(called_in)
-                .and_then(|(gate, called_in)| gate.first.checked_sub(called_in.last)),
-            load_ns: span(load_start, load_end),
-            stall_ns: span(called_in, left),
+            call_in_skew_ns,
+            gate_ns,
+            load_ns,
+            stall_ns,
             scan_ns: stream.prepare.map(|prepare| prepare.scan_ns),
             judge_ns: stream.prepare.map(|prepare| prepare.judge_ns),
             cache_ns: stream.prepare.map(|prepare| prepare.cache_ns),
@@ -62,28 +58,6 @@ impl Timing {
                 .is_some_and(|header| header.hardware == HardwareKind::Engine),
         }
     }
-}
-
-/// The first and the last of the CPUs' moments of one kind.
-#[derive(Clone, Copy)]
-struct Range {
-    first: u64,
-    last: u64,
-}
-
-impl Range {
-    /// `None` when there is no CPU, or one lacks the moment.
-    fn of(moments: impl Iterator<Item = Option<u64>>) -> Option<Self> {
-        let moments = moments.collect::<Option<Vec<_>>>()?;
-        Some(Self {
-            first: *moments.iter().min()?,
-            last: *moments.iter().max()?,
-        })
-    }
-}
-
-fn span(from: Option<Range>, to: Option<Range>) -> Option<u64> {
-    to?.last.checked_sub(from?.first)
 }
 
 #[cfg(test)]
@@ -107,42 +81,11 @@ mod tests {
     }
 
     #[test]
-    fn the_spans_are_the_documented_differences() {
-        let timing = timing(&[
-            (
-                "updated",
-                "called_in_ns=10 gate_ns=61 load_start_ns=70 load_end_ns=90 left_ns=120",
-            ),
-            ("followed", "called_in_ns=50 gate_ns=60 left_ns=130"),
-        ]);
-        assert_eq!(timing.call_in_skew_ns, Some(40));
-        assert_eq!(timing.gate_ns, Some(10));
-        assert_eq!(timing.load_ns, Some(20));
-        assert_eq!(timing.stall_ns, Some(120));
-        assert!(!timing.modelled_load);
-    }
-
-    #[test]
-    fn a_missing_moment_makes_its_spans_unknown_and_no_others() {
-        let timing = timing(&[
-            ("late", "gate_ns=60"),
-            ("aborted", "called_in_ns=50 gate_ns=61 left_ns=130"),
-        ]);
-        assert_eq!(timing, Timing::default());
-    }
-
-    #[test]
     fn a_parked_cpu_takes_no_part() {
         let timing = timing(&[
             ("parked", ""),
             ("updated", "called_in_ns=5 gate_ns=6 left_ns=9"),
         ]);
         assert_eq!(timing.stall_ns, Some(4));
-    }
-
-    #[test]
-    fn moments_in_an_impossible_order_are_unknown() {
-        let timing = timing(&[("updated", "called_in_ns=50 gate_ns=6 left_ns=9")]);
-        assert_eq!((timing.gate_ns, timing.stall_ns), (None, None));
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::{self, Display};
 
-use report::{CandidateVerdict, InitrdSource, Outcome, Status};
+use report::{CandidateVerdict, InitrdSource, Outcome, REPEAT, Status};
 use serde::de::value::SeqAccessDeserializer;
 use serde::de::{self, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -16,7 +16,7 @@ use crate::result::{RunResult, status_word};
 use crate::verdict::Verdict;
 
 /// The guest's tests that look at what an update brought about.
-const EFFECT: [&str; 2] = ["load", "verify"];
+const EFFECT: [&str; 3] = ["load", "verify", REPEAT];
 
 /// A scenario's table `expect`. All of it must hold; what is left out is not
 /// looked at.

@@ -25,7 +25,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::firmware::{Spec, SpecError};
-use crate::guest::{DEADLINES_US, FaultError, Guest, Hardware, Job};
+use crate::guest::{DEADLINES_US, FaultError, Guest, Hardware, Job, ROUNDS};
 use crate::machine::model::FaultPlan;
 use crate::machine::{Cpu, Machine, Model, Topology, TopologyError};
 
@@ -212,6 +212,16 @@ pub enum Unsound {
         /// What was given.
         us: u32,
     },
+    /// A number of loads that cannot be had.
+    #[error(
+        "guest.repeat = {0} is no number of loads: give {start} to {end}",
+        start = ROUNDS.start(),
+        end = ROUNDS.end()
+    )]
+    Repeat(u32),
+    /// A plan is made once.
+    #[error("guest.repeat: only a load can be repeated: leave guest.job out")]
+    NotRepeated,
     /// No time at all.
     #[error("a timeout of 0 s ends before the guest begins: give 1 or more")]
     Timeout,
@@ -318,6 +328,14 @@ impl Scenario {
         ] {
             if let Some(us) = us.filter(|us| !DEADLINES_US.contains(us)) {
                 return Err(Unsound::Deadline { word, us });
+            }
+        }
+        if let Some(nr_rounds) = guest.repeat {
+            if !ROUNDS.contains(&nr_rounds) {
+                return Err(Unsound::Repeat(nr_rounds));
+            }
+            if guest.job != Job::Load {
+                return Err(Unsound::NotRepeated);
             }
         }
         if self.takes_updates() {

@@ -53,6 +53,8 @@ pub struct Overrides {
     pub force: bool,
     /// Stop after the plan.
     pub dry_run: bool,
+    /// How often to load in one boot.
+    pub repeat: Option<u32>,
     /// What takes the write.
     pub hardware: Option<Hardware>,
     /// What shall go wrong in the guest.
@@ -75,6 +77,9 @@ impl Overrides {
             || self.firmware.is_some()
             || self.force
             || self.dry_run
+            || self
+                .repeat
+                .is_some_and(|nr_rounds| Some(nr_rounds) != scenario.guest.repeat)
             || self
                 .protocol
                 .is_some_and(|name| name != scenario.guest.protocol)
@@ -121,6 +126,7 @@ impl Overrides {
         replace(&mut guest.on_hang, self.on_hang);
         replace(&mut guest.callin_us, self.callin_us.map(Some));
         replace(&mut guest.update_us, self.update_us.map(Some));
+        replace(&mut guest.repeat, self.repeat.map(Some));
         scenario.guest.force |= self.force;
         if self.dry_run {
             scenario.guest.job = Job::DryRun;

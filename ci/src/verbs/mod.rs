@@ -102,7 +102,7 @@ pub fn exit_of(error: &anyhow::Error) -> Exit {
         )
         || matches!(
             error.downcast_ref(),
-            Some(run::Error::Scenario(_) | run::Error::Firmware(_))
+            Some(run::Error::Scenario(_) | run::Error::Firmware(_) | run::Error::Repeat { .. })
         );
     if by_user { Exit::Usage } else { Exit::Error }
 }

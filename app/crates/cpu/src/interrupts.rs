@@ -15,10 +15,16 @@ pub struct InterruptsOff {
     not_send: PhantomData<*const ()>,
 }
 
+/// Whether interrupts are on, on this CPU.
+#[must_use]
+pub fn are_on() -> bool {
+    rflags::read().contains(RFlags::FLAGS_IF)
+}
+
 impl InterruptsOff {
     /// Turns interrupts off (ring 0).
     pub fn new() -> Self {
-        let were_on = rflags::read().contains(RFlags::FLAGS_IF);
+        let were_on = are_on();
         // SAFETY: an interrupt that waits is delivered when this is dropped.
         unsafe { irq::disable() };
         Self {

@@ -19,6 +19,7 @@
 //! address is what stopped CPUs load from. Allocation is checked, since an
 //! update can take megabytes and a guest's heap is small.
 
+use crate::bytes::sum_of_dwords;
 use crate::profile::{Profile, SDM};
 use crate::update::Fit;
 use crate::{CpuKind, Update, Vendor};
@@ -288,6 +289,14 @@ impl Cached {
             bytes,
             start,
         })
+    }
+
+    /// The sum of its dwords, which Intel's loaders check (SDM volume 3A,
+    /// "Checking the Microcode Update Checksum"): what it takes to look at the
+    /// update once more.
+    #[must_use]
+    pub fn sum(&self) -> u32 {
+        sum_of_dwords(self.bytes())
     }
 
     /// Whose update it is.

@@ -122,7 +122,9 @@ impl Plan {
         (0..self.topology.nr_cpus()).filter(|&cpu| self.task(cpu).is_called())
     }
 
-    pub(crate) fn nr_called(&self) -> u32 {
+    /// How many CPUs are stopped together.
+    #[must_use]
+    pub fn nr_called(&self) -> u32 {
         self.nr_called
     }
 

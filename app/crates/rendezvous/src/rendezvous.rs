@@ -51,6 +51,12 @@ impl<W: Word> Rendezvous<W> {
         }
     }
 
+    /// What was decided before.
+    #[must_use]
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
     /// The protocol.
     #[must_use]
     pub fn name(&self) -> Name {

@@ -4,8 +4,8 @@ use core::fmt;
 
 use crate::logfmt::Value;
 use crate::record::{
-    Absent, Cached, Candidate, Cpu, Feature, Finding, Guard, Header, Initrd, Load, Machine, Misuse,
-    Prepare, Tally, Time,
+    Absent, Cached, Candidate, Cpu, Deviation, Feature, Final, Finding, Guard, Handover, Header,
+    Initrd, Load, Machine, Misuse, Prepare, Round, Tally, Time,
 };
 
 /// The first line of the stream.
@@ -181,6 +181,14 @@ pub enum Line<'a> {
     Absent(Absent<'a>),
     /// What the guard saw.
     Guard(Guard),
+    /// One load of many.
+    Round(Round),
+    /// A CPU that one of them went wrong on.
+    Deviation(Deviation),
+    /// Another CPU goes on.
+    Handover(Handover),
+    /// A CPU's end after many loads.
+    Final(Final),
     /// What stands behind the guest's CPUs.
     Machine(Machine<'a>),
     /// A write of a load register, as the machine saw it.
@@ -229,6 +237,10 @@ impl<'a> Line<'a> {
             Feature::KIND => Feature::read(fields).map(Line::Feature),
             Absent::KIND => Absent::read(fields).map(Line::Absent),
             Guard::KIND => Guard::read(fields).map(Line::Guard),
+            Round::KIND => Round::read(fields).map(Line::Round),
+            Deviation::KIND => Deviation::read(fields).map(Line::Deviation),
+            Final::KIND => Final::read(fields).map(Line::Final),
+            Handover::KIND => Handover::read(fields).map(Line::Handover),
             Machine::KIND => Machine::read(fields).map(Line::Machine),
             Load::KIND => Load::read(fields).map(Line::Load),
             Misuse::KIND => Misuse::read(fields).map(Line::Misuse),

@@ -20,11 +20,13 @@ pub mod ktap;
 pub mod logfmt;
 mod names;
 pub mod record;
+mod spans;
 
 pub use cpu_list::CpuList;
 pub use ktap::{Line, Status, Totals};
 pub use logfmt::Hex32;
 pub use names::{CandidateVerdict, HardwareKind, InitrdSource, Outcome, Register, Role, Vendor};
+pub use spans::Spans;
 
 /// The version of the record layout, `schema=` in the header line. It grows
 /// when a field changes its meaning or goes; new fields do not change it.
@@ -43,7 +45,13 @@ pub const MAX_LINE: usize = 255;
 /// * `load`: every leader's and follower's load took effect;
 /// * `verify`: every targeted CPU ended on the target revision, and CPUs of one
 ///   kind and revision show the same features.
+///
+/// A run that loads more than once ends with [`REPEAT`].
 pub const TESTS: [&str; 5] = ["initrd", "cache", "rendezvous", "load", "verify"];
+
+/// The test of the loads after the first: every CPU that can still be reached
+/// ended on the target revision of each, and the heap is as it was.
+pub const REPEAT: &str = "repeat";
 
 /// The name of the job that stops after the plan: nobody is stopped or written
 /// to, and the tests end with `cache`.

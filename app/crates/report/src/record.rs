@@ -68,9 +68,11 @@ macro_rules! record {
 
 mod feature;
 mod machine;
+mod rounds;
 
 pub use feature::Feature;
 pub use machine::{Load, Machine, Misuse, Tally};
+pub use rounds::{Deviation, Final, Handover, Round};
 
 record! {
     /// The header: who reports, on what machine. The first record of a run.
@@ -103,6 +105,8 @@ record! {
         hypervisor: Option<&'a str> = "hypervisor",
         /// Time from the image's first instruction to the main job, in µs.
         entry_us: u64 = "entry_us",
+        /// How often it loads, if more than once.
+        nr_rounds: Option<u32> = "rounds",
     }
 }
 
@@ -251,6 +255,8 @@ record! {
         nr_writes: u64 = "writes",
         /// NMIs that arrived meanwhile, on any CPU.
         nr_nmis: u64 = "nmis",
+        /// CPUs on which interrupts were off after they had left.
+        nr_masked: Option<u32> = "masked",
     }
 }
 
@@ -314,6 +320,7 @@ mod tests {
             tsc_source: "hypervisor",
             hypervisor: Some("TCGTCGTCGTCG"),
             entry_us: 1_000_000_000,
+            nr_rounds: Some(u32::MAX),
         };
         assert!(header.to_string().len() < MAX_LINE);
         let t = Some(u64::MAX);

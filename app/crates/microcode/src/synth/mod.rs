@@ -19,9 +19,11 @@
 
 mod amd;
 mod intel;
+mod raise;
 
 pub use amd::{AmdContainer, ContainerDefect, amd};
 pub use intel::{Defect, IntelUpdate, MAX_DATA_SIZE, intel};
+pub use raise::{RaiseError, raise};
 
 use crate::Date;
 use alloc::vec::Vec;

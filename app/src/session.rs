@@ -1,0 +1,470 @@
+//! One load after another: what lies between them, and what becomes of the
+//! machine when its control CPU does not come back from one.
+
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::sync::Arc;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::hint::spin_loop;
+use core::sync::atomic::AtomicU32;
+
+use cpu::{Native, Registers};
+use hermit::watch;
+use microcode::{Cache, Policy};
+use rendezvous::{Order, Record, Rendezvous, Task};
+use report::record::{Deviation, Final, Guard, Handover, Prepare};
+use report::{Hex32, Status};
+
+use crate::arguments::Job;
+use crate::complaints;
+use crate::console::emit;
+use crate::features::{self, After};
+use crate::job::Setup;
+use crate::plan::Plan;
+use crate::records;
+use crate::request::{DEPARTURE_TIMEOUT_NS, Request, Revisions, Work};
+use crate::tests::{Stop, Tests};
+use crate::verdicts::reported_outcome;
+use crate::worker;
+
+/// More deviations of later loads than this are counted and not shown.
+const MAX_DEVIATIONS: u32 = 32;
+
+/// How a session ended for the CPU that ran it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// The report is complete.
+    Reported,
+    /// Another CPU has taken it over and will report.
+    TakenOver,
+}
+
+/// A load that is under way.
+#[derive(Debug)]
+struct Round {
+    plan: Plan,
+    request: Arc<Request>,
+    began_ticks: u64,
+}
+
+/// What the loads so far came to.
+#[derive(Debug, Default)]
+struct History {
+    nr_rounds: u32,
+    nr_deviations: u32,
+    /// The first thing that went wrong in a load after the first.
+    complaint: Option<String>,
+    /// By CPU: how often it wrote.
+    nr_loads: Vec<u32>,
+    /// Blocks and bytes of the heap in use after the first load.
+    heap: (u64, u64),
+}
+
+/// All that the control CPU knows. It is on one CPU's stack or on the workers'
+/// desk, and whoever has it is the control CPU.
+#[derive(Debug)]
+pub(crate) struct Session {
+    setup: Setup,
+    tests: Tests,
+    cache: Cache,
+    control: u32,
+    round: Option<Round>,
+    history: History,
+    /// By CPU: the load that it did not come out of with its revision read. It
+    /// takes part in no other until it has.
+    lost: Vec<Option<Arc<Request>>>,
+}
+
+impl Session {
+    pub(crate) fn new(setup: Setup, tests: Tests) -> Self {
+        let nr_cpus = setup.probes.len();
+        let lost = setup.probes.iter().map(|_| None).collect();
+        Self {
+            setup,
+            tests,
+            cache: Cache::default(),
+            control: 0,
+            round: None,
+            history: History {
+                nr_loads: vec![0; nr_cpus],
+                ..History::default()
+            },
+            lost,
+        }
+    }
+
+    pub(crate) fn control(&self) -> u32 {
+        self.control
+    }
+
+    /// How long the control CPU may take in a load before it is replaced.
+    pub(crate) fn patience_us(&self) -> u64 {
+        let arguments = &self.setup.arguments;
+        let nr_steps = match arguments.options.order {
+            Order::Parallel => 1,
+            Order::Canary => 2,
+            Order::Serial => self.setup.topology.nr_cores(),
+        };
+        let timeouts = arguments.timeouts;
+        timeouts.call_in_us
+            + timeouts.update_us.saturating_mul(u64::from(nr_steps) + 1)
+            + DEPARTURE_TIMEOUT_NS / 1000
+    }
+
+    /// Loads as often as was asked for, and reports.
+    pub(crate) fn run(mut self: Box<Self>) -> End {
+        loop {
+            let request = match self.prepare() {
+                Ok(Some(request)) => request,
+                Ok(None) => break,
+                Err(Stop(status, reason)) => {
+                    self.tests.stop(status, &reason);
+                    break;
+                }
+            };
+            match worker::call(self, &request) {
+                Some(session) => self = session,
+                None => return End::TakenOver,
+            }
+            drop(request);
+            self.conclude();
+        }
+        self.close();
+        End::Reported
+    }
+
+    /// Goes on in place of a control CPU that did not come back.
+    pub(crate) fn take_over(mut self: Box<Self>, cpu: u32) -> End {
+        emit(&Handover {
+            from: self.control,
+            to: cpu,
+        });
+        self.control = cpu;
+        self.conclude();
+        self.run()
+    }
+
+    fn is_first(&self) -> bool {
+        self.history.nr_rounds == 0
+    }
+
+    /// Makes the next load's plan and request; none when all is done.
+    fn prepare(&mut self) -> Result<Option<Arc<Request>>, Stop> {
+        let error = |reason: String| Stop(Status::Error, reason);
+        let arguments = &self.setup.arguments;
+        if self.history.nr_rounds >= arguments.nr_rounds || self.tests.are_over() {
+            return Ok(None);
+        }
+        let is_first = self.is_first();
+        if !is_first && arguments.is_raised() {
+            let raised = self.setup.microcode.raise();
+            raised.map_err(|refusal| error(refusal.to_string()))?;
+        }
+        let Setup {
+            arguments,
+            clock,
+            microcode,
+            source,
+            probes,
+            ..
+        } = &self.setup;
+        let began_ticks = Native.read_tsc();
+        let scan = microcode::scan(microcode.bytes());
+        let scan_ticks = Native.read_tsc().wrapping_sub(began_ticks);
+        let nr_bytes = microcode.bytes().len();
+        if is_first {
+            records::initrd(&scan, *source, nr_bytes);
+            complaints::judge_initrd(&mut self.tests, &scan, nr_bytes)?;
+        }
+        let policy = Policy {
+            force: arguments.force,
+            ..Policy::default()
+        };
+        let plan = Plan::make(probes, &scan, &policy, &mut self.cache).map_err(error)?;
+        if is_first {
+            emit(&Prepare {
+                scan_ns: clock.ns(scan_ticks),
+                judge_ns: clock.ns(plan.judge_ticks),
+                cache_ns: clock.ns(plan.cache_ticks),
+            });
+            records::candidates(&scan, &plan);
+            if arguments.job == Job::DryRun || !plan.loads() {
+                records::idle_cpus(probes, &plan);
+            }
+            complaints::judge_plan(&mut self.tests, &plan)?;
+            if arguments.job == Job::DryRun {
+                return Ok(None);
+            }
+        }
+        drop(scan);
+        if !plan.loads() {
+            let reason = "every CPU runs the newest update already";
+            if is_first {
+                self.tests.end(Status::Skip, reason);
+                self.tests.end(Status::Skip, reason);
+                self.tests.end(Status::Pass, "");
+            }
+            return Err(Stop(Status::Skip, reason.into()));
+        }
+        let request = Arc::new(self.request(&plan).map_err(error)?);
+        self.round = Some(Round {
+            plan,
+            request: Arc::clone(&request),
+            began_ticks,
+        });
+        Ok(Some(request))
+    }
+
+    /// Puts together all that the workers need, so that they need nothing more.
+    fn request(&self, plan: &Plan) -> Result<Request, String> {
+        let Setup {
+            arguments,
+            topology,
+            clock,
+            model,
+            probes,
+            ..
+        } = &self.setup;
+        let work = probes
+            .iter()
+            .zip(&plan.shares)
+            .map(|(probe, share)| {
+                let update = self.cache.lookup(&share.kind).filter(|_| share.loads());
+                let work = Work {
+                    vendor: probe.identity.vendor,
+                    update: update.cloned(),
+                };
+                match work.loadable() {
+                    Some(Err(bad)) => Err(format!("the cached update cannot be loaded: {bad:?}")),
+                    Some(Ok(_)) | None => Ok(work),
+                }
+            })
+            .collect::<Result<_, _>>()?;
+        let tasks = plan
+            .shares
+            .iter()
+            .zip(&self.lost)
+            .map(|(share, lost)| lost.as_ref().map_or(share.task(), |_| Task::Attend))
+            .collect();
+        let plan = rendezvous::Plan::new(
+            topology.clone(),
+            tasks,
+            probes[0].identity.vendor == cpu::Vendor::Amd,
+            arguments.options,
+            arguments.timeouts,
+        );
+        Ok(Request {
+            rendezvous: Rendezvous::new(arguments.protocol, plan),
+            work,
+            clock: *clock,
+            model: *model,
+            // What is to go wrong in the guest does so once.
+            fault: arguments.fault.filter(|_| self.is_first()),
+            revisions: Revisions::new(probes.len() as u32),
+            features: After::new(probes.len() as u32),
+            nr_masked: AtomicU32::new(0),
+        })
+    }
+
+    /// Looks at what came of a load.
+    fn conclude(&mut self) {
+        let Some(round) = self.round.take() else {
+            return;
+        };
+        let Round {
+            plan,
+            request,
+            began_ticks,
+        } = round;
+        let seen = request.finish();
+        let request_ns = self
+            .setup
+            .clock
+            .ns(Native.read_tsc().wrapping_sub(began_ticks));
+        let records = request.rendezvous.records();
+        if self.is_first() {
+            self.report(&plan, &request, &seen, &records);
+        }
+        self.history.nr_rounds += 1;
+        for (nr_loads, record) in self.history.nr_loads.iter_mut().zip(&records) {
+            *nr_loads += u32::from(record.moments.load_start_ns.is_some());
+        }
+        let nr_failed = self.note_deviations(&plan, &request, &seen, &records);
+        self.settle(&plan, &request);
+        let nr_cpus = request.rendezvous.plan().nr_called();
+        let revision = plan.shares.iter().find_map(|share| share.target);
+        self.look_at_cpus(&request);
+        drop((plan, request));
+        if self.setup.arguments.nr_rounds > 1 {
+            let spans = records::spans(&records);
+            drop(records);
+            self.note_round(report::record::Round {
+                number: self.history.nr_rounds,
+                revision: revision.map(Hex32),
+                nr_cpus,
+                nr_failed,
+                request_ns,
+                call_in_skew_ns: spans.call_in_skew_ns,
+                gate_ns: spans.gate_ns,
+                load_ns: spans.load_ns,
+                stall_ns: spans.stall_ns,
+                nr_blocks: 0,
+                nr_bytes: 0,
+            });
+        }
+    }
+
+    /// Reports the first load in full, and ends its tests.
+    fn report(&mut self, plan: &Plan, request: &Request, seen: &Guard, records: &[Record]) {
+        let probes = &self.setup.probes;
+        emit(seen);
+        self.tests
+            .check(complaints::of_rendezvous(request, seen, records));
+        records::cpus(probes, plan, request, records);
+        features::report_changes(probes, request);
+        if request.rendezvous.opened() {
+            self.tests.check(complaints::of_load(plan, records));
+            let complaint = complaints::of_revisions(plan, request);
+            self.tests
+                .check(complaint.or_else(|| features::complaint(probes, plan, request)));
+        } else {
+            let reason = "nobody loaded: the gate was closed";
+            self.tests.end(Status::Skip, reason);
+            self.tests.end(Status::Skip, reason);
+        }
+    }
+
+    /// Reports the CPUs that a later load went wrong on; how many there are, in
+    /// whichever load.
+    fn note_deviations(
+        &mut self,
+        plan: &Plan,
+        request: &Request,
+        seen: &Guard,
+        records: &[Record],
+    ) -> u32 {
+        let number = self.history.nr_rounds;
+        let takes_part = |(cpu, _): &(u32, &Record)| request.takes_part(*cpu);
+        let mut nr_failed = 0;
+        for (cpu, record) in complaints::failures(plan, records).filter(takes_part) {
+            nr_failed += 1;
+            if number == 1 {
+                continue;
+            }
+            self.history.nr_deviations += 1;
+            if self.history.nr_deviations <= MAX_DEVIATIONS {
+                let planned = plan.shares[cpu as usize].otherwise;
+                emit(&Deviation {
+                    number,
+                    cpu,
+                    after: request.revisions.of(cpu).map(Hex32),
+                    outcome: reported_outcome(record.outcome, planned),
+                });
+            }
+        }
+        if number > 1 && self.history.complaint.is_none() {
+            let complaint = complaints::of_rendezvous(request, seen, records)
+                .or_else(|| complaints::of_load(plan, records))
+                .or_else(|| complaints::of_revisions(plan, request));
+            self.history.complaint = complaint.map(|what| format!("load {number}: {what}"));
+        }
+        nr_failed
+    }
+
+    /// Tells the cache whether the CPUs took their updates, and reports what it
+    /// holds after the first load.
+    fn settle(&mut self, plan: &Plan, request: &Request) {
+        for (share, mut cpus) in plan.loading_kinds() {
+            let is_taken = cpus.any(|cpu| request.revisions.of(cpu) == share.target);
+            let state = if !request.rendezvous.opened() {
+                "on-trial"
+            } else if is_taken {
+                self.cache.prove(&share.kind);
+                "proven"
+            } else {
+                self.cache.reject(&share.kind);
+                "rejected"
+            };
+            if self.history.nr_rounds == 1 {
+                records::cached(share, state);
+            }
+        }
+    }
+
+    /// Notes what each CPU shows now, and who did not come back.
+    fn look_at_cpus(&mut self, request: &Arc<Request>) {
+        let mut nr_lost = 0;
+        for (cpu, (probe, lost)) in (0..).zip(self.setup.probes.iter_mut().zip(&mut self.lost)) {
+            let of_its_last = lost.as_deref().unwrap_or(request);
+            if let Some(revision) = of_its_last.revisions.of(cpu) {
+                probe.revision = revision;
+                if let Some(features) = of_its_last.features.of(cpu) {
+                    probe.features = features;
+                }
+                *lost = None;
+            } else if lost.is_none() {
+                *lost = Some(Arc::clone(request));
+                nr_lost += 1;
+            }
+        }
+        // Those who are back are about to let go of it: whoever does so last frees
+        // it, which must not happen while CPUs are stopped.
+        let nr_holders = || Arc::strong_count(request);
+        let clock = self.setup.clock;
+        let now_ns = || clock.ns(Native.read_tsc());
+        let deadline_ns = now_ns() + DEPARTURE_TIMEOUT_NS;
+        // This one, the lost CPUs' own, and what is noted for them.
+        while nr_holders() > 1 + 2 * nr_lost && now_ns() < deadline_ns {
+            spin_loop();
+        }
+    }
+
+    fn note_round(&mut self, round: report::record::Round) {
+        let heap = watch::heap();
+        if round.number == 1 {
+            self.history.heap = heap;
+        }
+        emit(&report::record::Round {
+            nr_blocks: heap.0,
+            nr_bytes: heap.1,
+            ..round
+        });
+    }
+
+    fn report_finals(&self) {
+        let cpus = self.setup.probes.iter().zip(&self.lost);
+        for (cpu, ((probe, lost), nr_loads)) in (0..).zip(cpus.zip(&self.history.nr_loads)) {
+            emit(&Final {
+                cpu,
+                revision: lost.is_none().then_some(Hex32(probe.revision)),
+                nr_loads: *nr_loads,
+            });
+        }
+    }
+
+    /// Ends the last test and the report.
+    fn close(mut self: Box<Self>) {
+        if let Some(model) = self.setup.model {
+            records::tallies(model, self.setup.probes.len() as u32);
+        }
+        if self.setup.arguments.nr_rounds > 1 {
+            self.report_finals();
+        }
+        if !self.tests.are_over() {
+            let complaint = self.history.complaint.take();
+            let heap = watch::heap();
+            let grown = (heap != self.history.heap).then(|| {
+                let (blocks, bytes) = self.history.heap;
+                format!(
+                    "the heap had {blocks} blocks of {bytes} bytes after the first load, and {} of \
+                     {} after the last",
+                    heap.0, heap.1
+                )
+            });
+            self.tests.check(complaint.or(grown));
+        }
+        self.tests.close();
+    }
+}
