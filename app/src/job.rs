@@ -9,7 +9,7 @@ use cpu::{Native, Registers};
 use hermit::ring0;
 use rendezvous::{Place, Topology};
 use report::ktap::VERSION_LINE;
-use report::{InitrdSource, REPEAT, Status, TESTS};
+use report::{InitrdSource, ONLINE, REPEAT, Status, TESTS};
 
 use crate::arguments::{Arguments, Fault, Job};
 use crate::console::emit;
@@ -66,8 +66,10 @@ fn tests_of(arguments: &Arguments) -> impl Iterator<Item = &'static str> {
         Job::DryRun => NR_TESTS_OF_PLAN,
         _ => TESTS.len(),
     };
+    let does_load = arguments.job == Job::Load;
     let repeat = (arguments.nr_rounds > 1).then_some(REPEAT);
-    TESTS.into_iter().take(nr_tests).chain(repeat)
+    let online = (ring0::nr_offline() > 0 && does_load).then_some(ONLINE);
+    TESTS.into_iter().take(nr_tests).chain(repeat).chain(online)
 }
 
 /// The time-stamp counter's frequency: what the CPU says, or what the kernel

@@ -29,6 +29,7 @@ mod features;
 mod hardware;
 mod initrd;
 mod job;
+mod online;
 mod plan;
 mod records;
 mod request;

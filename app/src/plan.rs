@@ -4,7 +4,7 @@ use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
 
-use cpu::{Native, Registers};
+use cpu::{Identity, Native, Registers};
 use microcode::{Cache, CpuKind, Fit, Inserted, Policy, Reason, Scan, Verdict};
 use rendezvous::Task;
 use report::Outcome;
@@ -95,6 +95,18 @@ fn llc_per_core(probe: &Probe, probes: &[Probe]) -> Option<u32> {
     probe.identity.llc?.checked_div(nr_cores)
 }
 
+/// The kind of a CPU, of whose cache nothing is said.
+pub(crate) fn kind(identity: &Identity, revision: u32) -> CpuKind {
+    CpuKind {
+        vendor: microcode_vendor(identity.vendor),
+        signature: identity.signature,
+        platform_id: identity.platform_id,
+        revision,
+        loading_disabled: identity.loading_disabled,
+        llc_per_core: None,
+    }
+}
+
 impl Plan {
     /// Judges every candidate for every kind of CPU present and fills the
     /// cache with what was chosen.
@@ -114,12 +126,8 @@ impl Plan {
         let mut known: Vec<Share> = Vec::new();
         for probe in probes {
             let kind = CpuKind {
-                vendor: microcode_vendor(probe.identity.vendor),
-                signature: probe.identity.signature,
-                platform_id: probe.identity.platform_id,
-                revision: probe.revision,
-                loading_disabled: probe.identity.loading_disabled,
                 llc_per_core: llc_per_core(probe, probes),
+                ..kind(&probe.identity, probe.revision)
             };
             let share = if let Some(share) = known.iter().find(|share| share.kind == kind) {
                 *share

@@ -174,9 +174,9 @@ impl Request {
         }
     }
 
-    /// Whether the CPU is called.
+    /// Whether the CPU is called; one that comes online later is not.
     pub(crate) fn takes_part(&self, cpu: u32) -> bool {
-        self.rendezvous.plan().task(cpu).is_called()
+        (cpu as usize) < self.work.len() && self.rendezvous.plan().task(cpu).is_called()
     }
 
     /// From here on nobody may allocate or print.

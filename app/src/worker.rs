@@ -109,7 +109,8 @@ fn door(cpu: u32) -> Option<&'static Door> {
 /// Starts a worker on every CPU but this one, CPU 0, and looks at all CPUs.
 pub(crate) fn start() -> Result<Vec<Probe>, String> {
     let nr_cpus = ring0::nr_cpus();
-    let doors = DOORS.get_or_init(|| Box::new((0..nr_cpus).map(|_| Door::new()).collect()));
+    let nr_doors = nr_cpus + ring0::nr_offline();
+    let doors = DOORS.get_or_init(|| Box::new((0..nr_doors).map(|_| Door::new()).collect()));
     for cpu in 1..nr_cpus {
         spawn(cpu);
     }
@@ -117,21 +118,27 @@ pub(crate) fn start() -> Result<Vec<Probe>, String> {
     let _ = doors[0].probe.set(Box::new(probe()));
 
     let deadline_us = now_us() + PROBE_TIMEOUT_US;
-    (0..)
-        .zip(doors.iter())
-        .map(|(cpu, door)| {
-            loop {
-                match door.probe.get() {
-                    Some(Ok(probe)) => return Ok(*probe),
-                    Some(Err(why)) => return Err(alloc::format!("CPU {cpu}: {why}")),
-                    None if now_us() > deadline_us => {
-                        return Err(alloc::format!("CPU {cpu}: its worker did not start"));
-                    }
-                    None => spin_loop(),
-                }
-            }
-        })
-        .collect()
+    (0..nr_cpus).map(|cpu| probed(cpu, deadline_us)).collect()
+}
+
+/// Starts a worker on a CPU that came online later, and looks at the CPU.
+pub(crate) fn start_one(cpu: u32) -> Result<Probe, String> {
+    spawn(cpu);
+    probed(cpu, now_us() + PROBE_TIMEOUT_US)
+}
+
+/// What a worker has found out, or is about to.
+fn probed(cpu: u32, deadline_us: u64) -> Result<Probe, String> {
+    let error = |why: &str| Err(alloc::format!("CPU {cpu}: {why}"));
+    loop {
+        match door(cpu).map(|door| door.probe.get()) {
+            None => return error("there is no room for it"),
+            Some(Some(Ok(probe))) => return Ok(*probe),
+            Some(Some(Err(why))) => return error(why),
+            Some(None) if now_us() > deadline_us => return error("its worker did not start"),
+            Some(None) => spin_loop(),
+        }
+    }
 }
 
 #[expect(unsafe_code, reason = "the kernel's interface")]

@@ -79,6 +79,9 @@ pub struct Guest {
     pub force: bool,
     /// How often it loads, in one boot; once without it.
     pub repeat: Option<u32>,
+    /// How many CPUs are started at boot; the others come online when the loads
+    /// are done. All of them without it.
+    pub online: Option<u32>,
     /// What shall go wrong.
     #[serde(default)]
     pub faults: Vec<Fault>,
@@ -97,9 +100,17 @@ fn word<T: Named>(word: &str, choice: T) -> Option<String> {
 impl Guest {
     /// Whether a machine of `nr_cpus` CPUs can have these faults at once.
     pub fn check(&self, nr_cpus: u32) -> Result<(), FaultError> {
+        if let Some(online) = self.online.filter(|online| !(1..=nr_cpus).contains(online)) {
+            return Err(FaultError::Online {
+                given: online,
+                last: nr_cpus,
+            });
+        }
+        // What comes later takes no part in the first load.
+        let nr_online = self.online.unwrap_or(nr_cpus);
         self.faults
             .iter()
-            .try_for_each(|fault| fault.check(nr_cpus))?;
+            .try_for_each(|fault| fault.check(nr_online))?;
         let mut levers = self.levers();
         match (levers.next(), levers.next()) {
             (Some(&first), Some(&second)) => Err(FaultError::Together(first, second)),
@@ -134,6 +145,9 @@ impl Guest {
             .collect();
         if !dead.is_empty() {
             kernel.push(format!("env=HERMIT_DEAD_APS={}", dead.join(",")));
+        }
+        if let Some(nr_cpus) = self.online {
+            kernel.push(format!("env=HERMIT_ONLINE={nr_cpus}"));
         }
         if self.force {
             application.push("force".to_owned());

@@ -34,6 +34,7 @@ pub fn result(result: &RunResult) -> String {
     text += &features(result);
     text += &tests(result);
     text += &rounds(result);
+    text += &arrivals(result);
     text + &verdict(result)
 }
 
@@ -63,7 +64,7 @@ fn tests(result: &RunResult) -> String {
         format!("{} {style}{status}{style:#}", test.name)
     });
     // The main job's fit one line; a job with many gives each its own.
-    let separator = if result.tests.len() > report::TESTS.len() + 1 {
+    let separator = if result.tests.len() > report::TESTS.len() + 2 {
         "\n"
     } else {
         " · "
@@ -78,6 +79,29 @@ fn tests(result: &RunResult) -> String {
             let _ = writeln!(text, "  {line}");
             said.push(line);
         }
+    }
+    text
+}
+
+/// A line on each CPU that came online later.
+fn arrivals(result: &RunResult) -> String {
+    let mut text = String::new();
+    for arrival in &result.arrivals {
+        let revision = |revision: Option<report::Hex32>| {
+            revision.map_or("none".to_owned(), |revision| revision.to_string())
+        };
+        // Writing to a string cannot fail.
+        let _ = writeln!(
+            text,
+            "  CPU {} ({}/{}/{}) came online later: {} to {}, {}",
+            arrival.id,
+            arrival.package,
+            arrival.core,
+            arrival.thread,
+            arrival.before,
+            revision(arrival.after),
+            arrival.outcome
+        );
     }
     text
 }

@@ -194,6 +194,10 @@ pub struct RunArgs {
     /// revision, or with --force the same again
     #[arg(long, value_name = "N", value_parser = rounds(), conflicts_with = "dry_run")]
     repeat: Option<u32>,
+    /// Start only so many CPUs at boot; the others come online when the loads are
+    /// done, with what these have proven
+    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..))]
+    online: Option<u32>,
     /// Make something go wrong in the first load: never-arrives:CPU, late:CPU:US,
     /// gp-fault:CPU, unquiet:CPU, dead:CPU, disturb, panic, exception, hang (repeatable)
     #[arg(long = "fault", value_name = "KIND[:CPU]")]
@@ -293,6 +297,7 @@ impl RunArgs {
             force: self.force,
             dry_run: self.dry_run,
             repeat: self.repeat,
+            online: self.online,
             hardware: self.hardware,
             faults: self.faults.clone(),
             plan,
@@ -385,6 +390,7 @@ mod tests {
             "--order backwards",
             "--callin-us 0",
             "--repeat 0",
+            "--online 0",
             "--repeat 1000001",
             "--repeat 2 --dry-run",
             "--fault late:1",

@@ -57,11 +57,19 @@ pub enum FaultError {
     #[error("the fault {0} concerns no CPU: leave the number out")]
     NotOfCpu(&'static str),
     /// The machine has no such CPU.
-    #[error("the fault {fault} names a CPU that the machine has not: it has 0 to {last}")]
+    #[error("the fault {fault} names a CPU that is not there at boot: there are 0 to {last}")]
     Beyond {
         /// The fault.
         fault: Fault,
         /// The last CPU's number.
+        last: u32,
+    },
+    /// No such number of CPUs can be started at boot.
+    #[error("online = {given}: the machine has {last} CPUs, so give 1 to {last}")]
+    Online {
+        /// What was given.
+        given: u32,
+        /// How many there are.
         last: u32,
     },
     /// The application pulls one lever at most.

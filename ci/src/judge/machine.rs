@@ -7,7 +7,7 @@
 //! do.
 
 use rendezvous::{Name, Named};
-use report::record::{Cpu, Final, Header, Tally};
+use report::record::{Arrival, Cpu, Final, Header, Tally};
 use report::{DRY_RUN, Outcome, Role, Vendor};
 
 use super::{Charges, Stream, counted};
@@ -49,11 +49,45 @@ pub(super) fn compare(stream: &Stream<'_>, machine: &Stream<'_>, charges: &mut C
         let tally = tallies.iter().find(|tally| Some(tally.cpu) == number);
         match tally {
             Some(tally) => one(cpu, tally, stream, charges),
-            None => charges.bring(
-                Verdict::Error,
-                format!("the machine's log has no last word on CPU {}", cpu.id),
-            ),
+            None => charges.bring(Verdict::Error, no_last_word(cpu.id)),
         }
+    }
+    for arrival in &stream.arrivals {
+        let number = number_of(arrival.apic_id, stream);
+        match tallies.iter().find(|tally| Some(tally.cpu) == number) {
+            Some(tally) => arrived(arrival, tally, charges),
+            None => charges.bring(Verdict::Error, no_last_word(arrival.id)),
+        }
+    }
+}
+
+fn no_last_word(cpu: u32) -> String {
+    format!("the machine's log has no last word on CPU {cpu}")
+}
+
+/// A CPU that came online later.
+fn arrived(arrival: &Arrival, tally: &Tally, charges: &mut Charges) {
+    let Arrival {
+        id,
+        after,
+        nr_loads,
+        ..
+    } = arrival;
+    if let Some(after) = after
+        && *after != tally.revision
+    {
+        let reason = format!(
+            "CPU {id} came with revision {after} and runs {}",
+            tally.revision
+        );
+        charges.bring(Verdict::Fail, reason);
+    }
+    if *nr_loads != tally.nr_loads {
+        let reason = format!(
+            "CPU {id} came online, wrote the load register {} and reports {nr_loads}",
+            counted(tally.nr_loads.into(), "time")
+        );
+        charges.bring(Verdict::Fail, reason);
     }
 }
 
@@ -61,8 +95,15 @@ pub(super) fn compare(stream: &Stream<'_>, machine: &Stream<'_>, charges: &mut C
 /// ids, those included that did not come up.
 fn number_of(apic_id: u32, stream: &Stream<'_>) -> Option<u32> {
     let up = stream.cpus.iter().map(|cpu| cpu.apic_id);
+    let later = stream.arrivals.iter().map(|arrival| arrival.apic_id);
     let absent = stream.absents.iter().map(|absent| absent.apic_id);
-    u32::try_from(up.chain(absent).filter(|&id| id < apic_id).count()).ok()
+    u32::try_from(
+        up.chain(later)
+            .chain(absent)
+            .filter(|&id| id < apic_id)
+            .count(),
+    )
+    .ok()
 }
 
 fn one(cpu: &Cpu, tally: &Tally, stream: &Stream<'_>, charges: &mut Charges) {

@@ -28,7 +28,7 @@ mod swallowed;
 pub use evidence::{Ending, Evidence};
 pub use stream::Stream;
 
-use report::{DRY_RUN, Outcome, REPEAT, Role, SCHEMA, Status, Totals};
+use report::{DRY_RUN, ONLINE, Outcome, REPEAT, Role, SCHEMA, Status, Totals};
 
 use crate::verdict::Verdict;
 
@@ -63,6 +63,7 @@ pub fn judge<'a>(evidence: &Evidence<'a>) -> Judgement<'a> {
     tests(&stream, &machine, &mut charges);
     cpus(&stream, &mut charges);
     rounds::judge(&stream, &mut charges);
+    arrivals(&stream, &mut charges);
     if stream.is_complete() {
         machine::compare(&stream, &machine, &mut charges);
     }
@@ -307,6 +308,31 @@ fn cpus(stream: &Stream<'_>, charges: &mut Charges) {
     }
 }
 
+/// A pass of the test about CPUs that came later is believed only with the
+/// records that prove it.
+fn arrivals(stream: &Stream<'_>, charges: &mut Charges) {
+    let passed = stream
+        .test(ONLINE)
+        .is_some_and(|test| test.status == Status::Pass);
+    if !passed {
+        return;
+    }
+    if stream.arrivals.is_empty() {
+        let reason = format!("{ONLINE} passed, and nobody came");
+        charges.bring(Verdict::Error, reason);
+    }
+    let is_behind = |arrival: &&report::record::Arrival| {
+        arrival.target.is_some() && arrival.after != arrival.target
+    };
+    if let Some(arrival) = stream.arrivals.iter().find(is_behind) {
+        let reason = format!(
+            "{ONLINE} passed, but CPU {} is not on the others' revision",
+            arrival.id
+        );
+        charges.bring(Verdict::Fail, reason);
+    }
+}
+
 /// The verdict of a run without a charge.
 fn conclusion(stream: &Stream<'_>) -> (Verdict, String) {
     if stream.job() == Some(DRY_RUN) {
@@ -331,7 +357,11 @@ fn conclusion(stream: &Stream<'_>) -> (Verdict, String) {
                 } else {
                     format!("{cpus} ended on their target revisions")
                 };
-                (Verdict::Pass, reason + &rounds::addition(stream))
+                let later = match stream.arrivals.len() as u64 {
+                    0 => String::new(),
+                    nr_later => format!(", {} more came online with it", counted(nr_later, "CPU")),
+                };
+                (Verdict::Pass, reason + &rounds::addition(stream) + &later)
             }
         },
     }

@@ -4,8 +4,8 @@
 //! rules notice what is missing.
 
 use report::record::{
-    Absent, Cached, Candidate, Cpu, Deviation, Feature, Final, Finding, Guard, Handover, Header,
-    Initrd, Load, Machine, Misuse, Prepare, Round, Tally, Time,
+    Absent, Arrival, Cached, Candidate, Cpu, Deviation, Feature, Final, Finding, Guard, Handover,
+    Header, Initrd, Load, Machine, Misuse, Prepare, Round, Tally, Time,
 };
 use report::{Line, Totals, ktap::TestLine};
 
@@ -37,6 +37,8 @@ pub struct Stream<'a> {
     pub features: Vec<Feature<'a>>,
     /// CPUs that did not come up.
     pub absents: Vec<Absent<'a>>,
+    /// CPUs that came online later.
+    pub arrivals: Vec<Arrival>,
     /// What the guard saw.
     pub guard: Option<Guard>,
     /// Each load of a run that loads more than once.
@@ -80,6 +82,7 @@ impl<'a> Stream<'a> {
                 Line::Time(time) => stream.times.push(time),
                 Line::Feature(feature) => stream.features.push(feature),
                 Line::Absent(absent) => stream.absents.push(absent),
+                Line::Arrival(arrival) => stream.arrivals.push(arrival),
                 Line::Guard(guard) => stream.guard = Some(guard),
                 Line::Round(round) => stream.rounds.push(round),
                 Line::Deviation(deviation) => stream.deviations.push(deviation),

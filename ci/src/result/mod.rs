@@ -5,6 +5,7 @@
 //! [`Context`]; the context is also read back, so that a saved log is judged
 //! again with all that was known when it was made.
 
+mod arrival;
 mod feature;
 mod feature_names;
 mod files;
@@ -15,6 +16,7 @@ mod rounds;
 mod timing;
 pub mod trace;
 
+pub use arrival::ArrivalResult;
 pub use feature::FeatureResult;
 pub(crate) use files::folder;
 pub use files::{Files, Logs, read_lossy};
@@ -122,6 +124,8 @@ pub struct RunResult {
     pub cpus: Vec<CpuResult>,
     /// Feature words that the load changed.
     pub features: Vec<FeatureResult>,
+    /// CPUs that came online after the loads.
+    pub arrivals: Vec<ArrivalResult>,
     /// CPUs that did not come up.
     pub absent: Vec<AbsentResult>,
     /// Writes of the load register, as the machine saw them.
@@ -303,6 +307,7 @@ impl RunResult {
                 .map(|cpu| CpuResult::new(cpu, time_of(cpu)))
                 .collect(),
             features: FeatureResult::all(stream),
+            arrivals: ArrivalResult::all(stream),
             absent: stream
                 .absents
                 .iter()

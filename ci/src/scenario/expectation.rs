@@ -34,6 +34,8 @@ pub struct Expectation {
     /// How each CPU ended, in the order of their numbers, or all of them alike;
     /// `updated|followed` where it is for the machine to choose.
     pub outcomes: Option<Outcomes>,
+    /// How each CPU ended that came online later, likewise.
+    pub arrivals: Option<Outcomes>,
     /// What became of each candidate, in the order of the initrd.
     pub candidates: Option<Vec<Named<CandidateVerdict>>>,
     /// Which feature words changed, in any order; no other does.
@@ -173,6 +175,7 @@ impl Expectation {
         }
         self.reason = None;
         self.outcomes = None;
+        self.arrivals = None;
         self.features = None;
         self.misuses = None;
         self.tests
@@ -182,7 +185,9 @@ impl Expectation {
 
     /// Forgets what is said of CPUs by their numbers, where there are others.
     pub(super) fn forget_numbers(&mut self) {
-        self.outcomes = self.outcomes.take().filter(Outcomes::is_of_all);
+        for outcomes in [&mut self.outcomes, &mut self.arrivals] {
+            *outcomes = outcomes.take().filter(Outcomes::is_of_all);
+        }
         let is_of_all = |features: &Vec<ExpectedFeature>| features.iter().all(|f| f.cpus.is_none());
         self.features = self.features.take().filter(is_of_all);
     }
@@ -208,6 +213,9 @@ impl Expectation {
         let is = |found: &Outcome, expected: &AnyOf<Outcome>| expected.has(*found);
         let expected = self.outcomes.as_ref().map(|all| all.of(outcomes.len()));
         deviations.extend(differing("CPU", &outcomes, expected.as_deref(), is));
+        let arrivals: Vec<_> = result.arrivals.iter().map(|cpu| cpu.outcome).collect();
+        let expected = self.arrivals.as_ref().map(|all| all.of(arrivals.len()));
+        deviations.extend(differing("late CPU", &arrivals, expected.as_deref(), is));
         let verdicts: Vec<_> = result.candidates.iter().map(|c| c.verdict).collect();
         deviations.extend(differing(
             "candidate",
@@ -294,6 +302,7 @@ mod tests {
             "outcomes = [\"updated\", \"late\"]",
             "outcomes = [\"updated\"]",
             "outcomes = \"updated\"",
+            "arrivals = [\"updated\"]",
             "features = [{ leaf = 7, register = \"edx\", set = 1 }]",
             "candidates = []",
             "candidates = [\"older\"]",

@@ -222,6 +222,12 @@ pub enum Unsound {
     /// A plan is made once.
     #[error("guest.repeat: only a load can be repeated: leave guest.job out")]
     NotRepeated,
+    /// The guest's model is made at boot.
+    #[error(
+        "a guest that models its CPUs (hardware engine) models those that are up at boot: leave \
+         guest.online out, or take the machine model"
+    )]
+    OnlineModelled,
     /// No time at all.
     #[error("a timeout of 0 s ends before the guest begins: give 1 or more")]
     Timeout,
@@ -348,7 +354,10 @@ impl Scenario {
         if !self.takes_updates() && !self.is_misplaced && machine.model != Model::default() {
             return Err(Unsound::NotModelled(machine.kind));
         }
-        if self.guest.hardware == Hardware::Engine && !machine.model.suits_a_guest() {
+        if guest.hardware == Hardware::Engine && guest.online.is_some() {
+            return Err(Unsound::OnlineModelled);
+        }
+        if guest.hardware == Hardware::Engine && !machine.model.suits_a_guest() {
             return Err(Unsound::NotForGuest);
         }
         let accel = machine.accel();

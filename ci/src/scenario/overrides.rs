@@ -55,6 +55,8 @@ pub struct Overrides {
     pub dry_run: bool,
     /// How often to load in one boot.
     pub repeat: Option<u32>,
+    /// How many CPUs are started at boot.
+    pub online: Option<u32>,
     /// What takes the write.
     pub hardware: Option<Hardware>,
     /// What shall go wrong in the guest.
@@ -85,7 +87,8 @@ impl Overrides {
                 .is_some_and(|name| name != scenario.guest.protocol)
             || !self.faults.is_empty()
             || self.plan.is_some();
-        let changes_cpus = [self.cpus, self.threads, self.packages] != [None; 3];
+        let numbers = [self.cpus, self.threads, self.packages, self.online];
+        let changes_cpus = numbers != [None; 4];
         if let Some(kind) = self.machine.filter(|&kind| kind != machine.kind) {
             machine.kind = kind;
             // An accelerator belongs to its machine.
@@ -127,6 +130,7 @@ impl Overrides {
         replace(&mut guest.callin_us, self.callin_us.map(Some));
         replace(&mut guest.update_us, self.update_us.map(Some));
         replace(&mut guest.repeat, self.repeat.map(Some));
+        replace(&mut guest.online, self.online.map(Some));
         scenario.guest.force |= self.force;
         if self.dry_run {
             scenario.guest.job = Job::DryRun;

@@ -211,6 +211,22 @@ impl Cache {
         self.entry(cpu)?.proven.as_ref()
     }
 
+    /// What a CPU that comes online later has to load before it runs anything
+    /// else: the proven update of its kind, if that is newer than what it runs.
+    /// What forbids an update of a machine at work (a minimum revision, an
+    /// erratum) says nothing of a CPU that does nothing yet.
+    #[must_use]
+    pub fn due(&self, cpu: &CpuKind) -> Option<&Arc<Cached>> {
+        let is_newer = |cached: &&Arc<Cached>| {
+            self.profile
+                .compare(cpu.vendor, cached.revision, cpu.revision)
+                .is_gt()
+        };
+        self.proven(cpu)
+            .filter(is_newer)
+            .filter(|_| !cpu.loading_disabled)
+    }
+
     /// Notes that a CPU took what was on trial. Whether there was anything.
     pub fn prove(&mut self, cpu: &CpuKind) -> bool {
         let key = Key::from(cpu);

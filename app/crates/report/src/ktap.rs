@@ -4,8 +4,8 @@ use core::fmt;
 
 use crate::logfmt::Value;
 use crate::record::{
-    Absent, Cached, Candidate, Cpu, Deviation, Feature, Final, Finding, Guard, Handover, Header,
-    Initrd, Load, Machine, Misuse, Prepare, Round, Tally, Time,
+    Absent, Arrival, Cached, Candidate, Cpu, Deviation, Feature, Final, Finding, Guard, Handover,
+    Header, Initrd, Load, Machine, Misuse, Prepare, Round, Tally, Time,
 };
 
 /// The first line of the stream.
@@ -179,6 +179,8 @@ pub enum Line<'a> {
     Feature(Feature<'a>),
     /// A CPU that did not come up.
     Absent(Absent<'a>),
+    /// A CPU that came online later.
+    Arrival(Arrival),
     /// What the guard saw.
     Guard(Guard),
     /// One load of many.
@@ -236,6 +238,7 @@ impl<'a> Line<'a> {
             Time::KIND => Time::read(fields).map(Line::Time),
             Feature::KIND => Feature::read(fields).map(Line::Feature),
             Absent::KIND => Absent::read(fields).map(Line::Absent),
+            Arrival::KIND => Arrival::read(fields).map(Line::Arrival),
             Guard::KIND => Guard::read(fields).map(Line::Guard),
             Round::KIND => Round::read(fields).map(Line::Round),
             Deviation::KIND => Deviation::read(fields).map(Line::Deviation),

@@ -46,12 +46,17 @@ pub const MAX_LINE: usize = 255;
 /// * `verify`: every targeted CPU ended on the target revision, and CPUs of one
 ///   kind and revision show the same features.
 ///
-/// A run that loads more than once ends with [`REPEAT`].
+/// A run that loads more than once goes on with [`REPEAT`], one with CPUs that
+/// were left out at boot with [`ONLINE`].
 pub const TESTS: [&str; 5] = ["initrd", "cache", "rendezvous", "load", "verify"];
 
 /// The test of the loads after the first: every CPU that can still be reached
 /// ended on the target revision of each, and the heap is as it was.
 pub const REPEAT: &str = "repeat";
+
+/// The test of the CPUs that were left out at boot: brought online after the
+/// loads, each has what the others have proven before it does anything else.
+pub const ONLINE: &str = "online";
 
 /// The name of the job that stops after the plan: nobody is stopped or written
 /// to, and the tests end with `cache`.

@@ -66,10 +66,12 @@ macro_rules! record {
     };
 }
 
+mod arrival;
 mod feature;
 mod machine;
 mod rounds;
 
+pub use arrival::Arrival;
 pub use feature::Feature;
 pub use machine::{Load, Machine, Misuse, Tally};
 pub use rounds::{Deviation, Final, Handover, Round};

@@ -228,3 +228,30 @@ fn a_copy_stays_where_it_is_while_somebody_holds_it() {
     assert_eq!(held.bytes(), intel(5));
     assert_eq!(held.bytes().as_ptr(), address);
 }
+
+#[test]
+fn a_cpu_that_comes_later_is_due_the_proven_update_and_nothing_else() {
+    let mut cache = Cache::default();
+    let running = |revision| CpuKind { revision, ..CPU };
+    let due = |cache: &Cache, cpu| cache.due(&cpu).map(|cached| cached.revision());
+    insert(&mut cache, &CPU, &intel(5)).unwrap();
+    assert_eq!(due(&cache, running(1)), None, "it is on trial");
+    cache.prove(&CPU);
+    assert_eq!(due(&cache, running(1)), Some(5));
+    assert_eq!(due(&cache, running(5)), None);
+    assert_eq!(due(&cache, running(6)), None);
+    // Negative revisions are pre-production: older than any other.
+    assert_eq!(due(&cache, running(0x8000_0006)), Some(5));
+    let locked = CpuKind {
+        loading_disabled: true,
+        ..running(1)
+    };
+    assert_eq!(due(&cache, locked), None);
+    insert(&mut cache, &CPU, &intel(6)).unwrap();
+    cache.reject(&CPU);
+    assert_eq!(
+        due(&cache, running(1)),
+        Some(5),
+        "the newer one was refused"
+    );
+}
