@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use cpu::tsc::{Clock, TscFrequency};
@@ -27,7 +28,7 @@ const NR_TESTS_OF_PLAN: usize = 2;
 #[derive(Debug)]
 pub(crate) struct Setup {
     pub(crate) arguments: Arguments,
-    pub(crate) topology: Topology,
+    pub(crate) topology: Arc<Topology>,
     pub(crate) clock: Clock,
     /// What takes the writes, if not the CPUs.
     pub(crate) model: Option<&'static Model>,
@@ -110,7 +111,7 @@ fn set_up(arguments: Arguments) -> Result<Setup, String> {
     let (microcode, source) = Microcode::find(arguments.is_raised());
     Ok(Setup {
         arguments,
-        topology,
+        topology: Arc::new(topology),
         clock,
         model,
         microcode,

@@ -202,6 +202,11 @@ impl Plan {
         })
     }
 
+    /// Asks nothing of a CPU that is missing.
+    pub(crate) fn exclude(&mut self, cpu: u32) {
+        self.shares[cpu as usize].target = None;
+    }
+
     /// Whether any CPU has something to load.
     pub(crate) fn loads(&self) -> bool {
         self.shares.iter().any(Share::loads)

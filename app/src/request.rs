@@ -179,6 +179,11 @@ impl Request {
         (cpu as usize) < self.work.len() && self.rendezvous.plan().task(cpu).is_called()
     }
 
+    /// Whether the CPU came out and might read its revision.
+    pub(crate) fn has_finished(&self, cpu: u32) -> bool {
+        self.revisions.of(cpu).is_some()
+    }
+
     /// From here on nobody may allocate or print.
     pub(crate) fn start(&self, control: u32) {
         ring0::set_nmi_hook(on_nmi);
@@ -220,7 +225,7 @@ impl Request {
         let now_ns = || self.clock.ns(Native.read_tsc());
         let mut deadline_ns = now_ns() + DEPARTURE_TIMEOUT_NS;
         for cpu in (0..self.work.len() as u32).filter(|&cpu| self.takes_part(cpu)) {
-            let is_out = || self.revisions.of(cpu).is_some();
+            let is_out = || self.has_finished(cpu);
             if is_out() {
                 continue;
             }

@@ -59,8 +59,9 @@ struct History {
     complaint: Option<String>,
     /// By CPU: how often it wrote.
     nr_loads: Vec<u32>,
-    /// Blocks and bytes of the heap in use after the first load.
-    heap: (u64, u64),
+    /// Blocks and bytes of the heap in use after the first load that went well
+    /// and after the last that did.
+    heap: Option<[(u64, u64); 2]>,
 }
 
 /// All that the control CPU knows. It is on one CPU's stack or on the workers'
@@ -138,12 +139,9 @@ impl Session {
 
     /// Goes on in place of a control CPU that did not come back.
     pub(crate) fn take_over(mut self: Box<Self>, cpu: u32) -> End {
-        emit(&Handover {
-            from: self.control,
-            to: cpu,
-        });
-        self.control = cpu;
+        let from = core::mem::replace(&mut self.control, cpu);
         self.conclude();
+        emit(&Handover { from, to: cpu });
         self.run()
     }
 
@@ -157,6 +155,10 @@ impl Session {
         let arguments = &self.setup.arguments;
         if self.history.nr_rounds >= arguments.nr_rounds || self.tests.are_over() {
             return Ok(None);
+        }
+        if self.lost[self.control as usize].is_some() {
+            let reason = "the only CPU that came back cannot load, since its core still does";
+            return Err(Stop(Status::Fail, reason.into()));
         }
         let is_first = self.is_first();
         if !is_first && arguments.is_raised() {
@@ -183,7 +185,10 @@ impl Session {
             force: arguments.force,
             ..Policy::default()
         };
-        let plan = Plan::make(probes, &scan, &policy, &mut self.cache).map_err(error)?;
+        let mut plan = Plan::make(probes, &scan, &policy, &mut self.cache).map_err(error)?;
+        for (cpu, _) in (0..).zip(&self.lost).filter(|(_, lost)| lost.is_some()) {
+            plan.exclude(cpu);
+        }
         if is_first {
             emit(&Prepare {
                 scan_ns: clock.ns(scan_ticks),
@@ -247,11 +252,12 @@ impl Session {
             .shares
             .iter()
             .zip(&self.lost)
-            .map(|(share, lost)| lost.as_ref().map_or(share.task(), |_| Task::Attend))
+            .map(|(share, lost)| lost.as_ref().map_or(share.task(), |_| Task::Absent))
             .collect();
         let plan = rendezvous::Plan::new(
-            topology.clone(),
+            Arc::clone(topology),
             tasks,
+            self.control,
             probes[0].identity.vendor == cpu::Vendor::Amd,
             arguments.options,
             arguments.timeouts,
@@ -347,9 +353,8 @@ impl Session {
         records: &[Record],
     ) -> u32 {
         let number = self.history.nr_rounds;
-        let takes_part = |(cpu, _): &(u32, &Record)| request.takes_part(*cpu);
         let mut nr_failed = 0;
-        for (cpu, record) in complaints::failures(plan, records).filter(takes_part) {
+        for (cpu, record) in complaints::failures(plan, records) {
             nr_failed += 1;
             if number == 1 {
                 continue;
@@ -399,7 +404,7 @@ impl Session {
         let clock = self.setup.clock;
         let now_ns = || clock.ns(Native.read_tsc());
         let deadline_ns = now_ns() + DEPARTURE_TIMEOUT_NS;
-        let is_out = |cpu| !request.takes_part(cpu) || request.revisions.of(cpu).is_some();
+        let is_out = |cpu| !request.takes_part(cpu) || request.has_finished(cpu);
         let are_all_out = || (0..self.lost.len() as u32).all(is_out);
         // One that came too late for this load may take part in the next.
         let is_next = self.history.nr_rounds < self.setup.arguments.nr_rounds;
@@ -432,8 +437,10 @@ impl Session {
 
     fn note_round(&mut self, round: report::record::Round) {
         let heap = watch::heap();
-        if round.number == 1 {
-            self.history.heap = heap;
+        // After a failure the cache holds something else.
+        if round.nr_failed == 0 {
+            let first = self.history.heap.map_or(heap, |[first, _]| first);
+            self.history.heap = Some([first, heap]);
         }
         emit(&report::record::Round {
             nr_blocks: heap.0,
@@ -457,15 +464,17 @@ impl Session {
     fn conclude_repeat(&mut self) {
         self.report_finals();
         let complaint = self.history.complaint.take();
-        let (heap, before) = (watch::heap(), self.history.heap);
-        // It shrinks where a CPU comes back that was lost in the first load.
-        let grown = (heap.0 > before.0 || heap.1 > before.1).then(|| {
-            format!(
-                "the heap had {} blocks of {} bytes after the first load, and {} of {} after the \
-                 last",
-                before.0, before.1, heap.0, heap.1
-            )
-        });
+        // Who is lost keeps what it reads, and gives it back if it returns.
+        let is_nobody_lost = self.lost.iter().all(Option::is_none);
+        let heap = self.history.heap.filter(|_| is_nobody_lost);
+        let grown = heap
+            .filter(|[first, last]| last.0 > first.0 || last.1 > first.1)
+            .map(|[first, last]| {
+                format!(
+                    "the heap grew from {} blocks of {} bytes to {} of {}",
+                    first.0, first.1, last.0, last.1
+                )
+            });
         self.tests.check(complaint.or(grown));
     }
 

@@ -32,7 +32,7 @@ use once_cell::race::OnceBox;
 use spinning_top::Spinlock;
 
 use crate::errand;
-use crate::request::Request;
+use crate::request::{DEPARTURE_TIMEOUT_NS, Request};
 use crate::session::{End, Session};
 
 /// A worker needs a few KiB; the kernel gives it this and 96 KiB of its own.
@@ -194,18 +194,26 @@ pub(crate) fn live(cpu: u32) -> ! {
         let request = door.request.lock().take();
         if let Some(request) = request {
             request.answer(cpu);
+            let is_well = request.has_finished(cpu);
             drop(request);
-            watch(cpu, number);
+            watch(cpu, number, is_well);
         }
     }
 }
 
 /// Waits until the control CPU is back at its desk; takes its place if it is
-/// overdue.
-fn watch(cpu: u32, number: u32) {
+/// overdue. A CPU whose core still loads does so only if no other does: it can
+/// report and not load any more.
+fn watch(cpu: u32, number: u32, is_well: bool) {
+    let patience_us = if is_well {
+        0
+    } else {
+        DEPARTURE_TIMEOUT_NS / 1000
+    };
     // Acquire pairs with the Release of whoever sits at the desk.
     while RETURNED.load(Ordering::Acquire) < number {
-        if now_us() > OVERDUE_US.load(Ordering::Relaxed)
+        let overdue_us = OVERDUE_US.load(Ordering::Relaxed);
+        if now_us() > overdue_us.saturating_add(patience_us)
             && let Some(session) = leave_desk(number)
         {
             match session.take_over(cpu) {

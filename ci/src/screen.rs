@@ -131,10 +131,12 @@ fn rounds(result: &RunResult) -> String {
             let _ = write!(text, " · {metric} {median} ({first} to {last})");
         }
     }
-    let (blocks, bytes) = (repeat.heap_blocks, repeat.heap_bytes);
     let change = |[first, last]: [u64; 2]| i128::from(last) - i128::from(first);
-    let (blocks, bytes) = (change(blocks), change(bytes));
-    let _ = writeln!(text, " · heap {blocks:+} blocks, {bytes:+} bytes");
+    if let (Some(blocks), Some(bytes)) = (repeat.heap_blocks, repeat.heap_bytes) {
+        let (blocks, bytes) = (change(blocks), change(bytes));
+        let _ = write!(text, " · heap {blocks:+} blocks, {bytes:+} bytes");
+    }
+    text.push('\n');
     for deviation in &repeat.deviations {
         let _ = writeln!(
             text,

@@ -1,5 +1,7 @@
 //! What is tried: protocol, CPUs, what goes wrong.
 
+use std::sync::Arc;
+
 use rendezvous::{Name, Options, Place, Plan, Task, Timeouts, Topology};
 
 /// The revision before a load.
@@ -39,7 +41,11 @@ pub struct Setup {
     /// Whether each thread writes and has a revision of its own (AMD), or the
     /// leader for its core (Intel).
     pub is_amd: bool,
-    /// CPUs that are never there.
+    /// The CPU that runs the request.
+    pub control: u32,
+    /// CPUs that are called and never come.
+    pub missing: Vec<u32>,
+    /// CPUs that are not part of the request.
     pub absent: Vec<u32>,
     /// CPUs that are soft-offline and held.
     pub held: Vec<u32>,
@@ -59,6 +65,8 @@ impl Setup {
             nr_cores,
             nr_threads,
             is_amd: false,
+            control: 0,
+            missing: Vec::new(),
             absent: Vec::new(),
             held: Vec::new(),
             writes: Vec::new(),
@@ -106,6 +114,8 @@ impl Setup {
             .map(|cpu| {
                 if self.held.contains(&cpu) {
                     Task::Hold
+                } else if self.absent.contains(&cpu) {
+                    Task::Absent
                 } else {
                     load
                 }
@@ -118,8 +128,9 @@ impl Setup {
             offline_us: 1,
         };
         Plan::new(
-            Topology::new(&places),
+            Arc::new(Topology::new(&places)),
             tasks,
+            self.control,
             self.is_amd,
             self.options,
             timeouts,

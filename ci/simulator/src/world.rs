@@ -10,7 +10,7 @@ use std::cell::RefCell;
 use std::hash::{BuildHasher, Hasher};
 use std::rc::Rc;
 
-use rendezvous::{CONTROL_CPU, Rendezvous};
+use rendezvous::Rendezvous;
 
 use crate::coroutines::pause;
 use crate::setup::{BEFORE, Setup};
@@ -109,7 +109,7 @@ impl World {
                 steps: has_steps.then(Vec::new),
                 ..Self::default()
             };
-            world.cpus[CONTROL_CPU as usize].status = Status::Ready;
+            world.cpus[setup.control as usize].status = Status::Ready;
         });
         let rendezvous = Rc::new(Rendezvous::new(setup.protocol, setup.plan()));
         RENDEZVOUS.with_borrow_mut(|place| *place = Some(rendezvous));
@@ -196,7 +196,11 @@ impl World {
     fn call_all(&mut self) {
         for cpu in 0..self.setup().nr_cpus() {
             let setup = self.setup();
-            if cpu != CONTROL_CPU && !setup.absent.contains(&cpu) && !setup.held.contains(&cpu) {
+            let is_called = cpu != setup.control
+                && ![&setup.missing, &setup.absent, &setup.held]
+                    .iter()
+                    .any(|others| others.contains(&cpu));
+            if is_called {
                 self.wake(cpu);
             }
         }

@@ -110,21 +110,35 @@ fn sound() -> Vec<Case> {
     threads.is_amd = true;
     threads.options.election = Election::Lowest;
     add("3 AMD threads, time passing".into(), threads);
+    let mut missing = setup(Name::Muster, 3, 1, 2);
+    missing.missing = vec![2];
+    add("3 cores, one never comes".into(), missing);
     let mut absent = setup(Name::Muster, 3, 1, 2);
-    absent.absent = vec![2];
-    add("3 cores, one never comes".into(), absent);
+    absent.absent = vec![0];
+    absent.control = 1;
+    add("3 cores, the first is absent".into(), absent);
     let mut held = setup(Name::Muster, 2, 2, 0);
     held.held = vec![1, 3];
     add("2 cores with held siblings".into(), held.clone());
-    held.absent = vec![3];
+    held.missing = vec![3];
     add("2 cores, a held sibling does not answer".into(), held);
     cases
 }
 
 /// Peers where nothing goes wrong: they do what they are for.
 fn peers() -> Vec<Case> {
-    let others = Name::ALL.iter().filter(|&&name| name != Name::Muster);
-    let in_time = others.map(|&protocol| Case {
+    let others = || Name::ALL.iter().filter(|&&name| name != Name::Muster);
+    let with_absent = others().map(|&protocol| {
+        let mut setup = setup(protocol, 3, 1, 0);
+        setup.absent = vec![0];
+        setup.control = 2;
+        Case {
+            name: format!("{} 3 cores in time, the first is absent", protocol.name()),
+            setup,
+            flaw: None,
+        }
+    });
+    let in_time = others().map(|&protocol| Case {
         name: format!("{} 2 cores in time", protocol.name()),
         setup: setup(protocol, 2, 1, 0),
         flaw: None,
@@ -136,7 +150,7 @@ fn peers() -> Vec<Case> {
         setup: faulting,
         flaw: None,
     };
-    in_time.chain([faulting]).collect()
+    in_time.chain(with_absent).chain([faulting]).collect()
 }
 
 /// Peers' known flaws.

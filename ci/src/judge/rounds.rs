@@ -44,7 +44,10 @@ pub(super) fn judge(stream: &Stream<'_>, charges: &mut Charges) {
         );
         charges.bring(Verdict::Fail, reason);
     }
-    if let (Some(first), Some(last)) = (stream.rounds.first(), stream.rounds.last())
+    // Who is lost keeps what it reads.
+    let is_nobody_lost = stream.finals.iter().all(|end| end.revision.is_some());
+    if let Some((first, last)) = stream.good_rounds()
+        && is_nobody_lost
         && (last.nr_blocks > first.nr_blocks || last.nr_bytes > first.nr_bytes)
     {
         let reason = format!(

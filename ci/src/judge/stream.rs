@@ -102,6 +102,15 @@ impl<'a> Stream<'a> {
         stream
     }
 
+    /// The first and the last load of many that went well: the heap must be the
+    /// same after both.
+    #[must_use]
+    pub fn good_rounds(&self) -> Option<(&Round, &Round)> {
+        let mut good = self.rounds.iter().filter(|round| round.nr_failed == 0);
+        let first = good.next()?;
+        Some((first, good.next_back().unwrap_or(first)))
+    }
+
     /// What was done, if not a load.
     #[must_use]
     pub fn job(&self) -> Option<&'a str> {

@@ -14,11 +14,11 @@ pub struct RepeatResult {
     pub loads: u32,
     /// CPUs, in whichever load, that did not end as they should.
     pub failures: u64,
-    /// Blocks of the guest's heap in use after the first load and after the
-    /// last.
-    pub heap_blocks: [u64; 2],
+    /// Blocks of the guest's heap in use after the first load that went well and
+    /// after the last that did; null where none did.
+    pub heap_blocks: Option<[u64; 2]>,
     /// The same in bytes.
-    pub heap_bytes: [u64; 2],
+    pub heap_bytes: Option<[u64; 2]>,
     /// The first of the failures after the first load.
     pub deviations: Vec<DeviationResult>,
     /// Each load; `metrics.json` has what they cost.
@@ -54,7 +54,8 @@ impl RepeatResult {
     /// None of a run that loads once.
     pub(super) fn new(stream: &Stream<'_>) -> Option<Self> {
         let rounds = stream.rounds.clone();
-        let (first, last) = (*rounds.first()?, *rounds.last()?);
+        let last = *rounds.last()?;
+        let good = stream.good_rounds();
         let deviations = stream.deviations.iter().map(|deviation| DeviationResult {
             load: deviation.number,
             cpu: deviation.cpu,
@@ -64,8 +65,8 @@ impl RepeatResult {
         Some(Self {
             loads: last.number,
             failures: rounds.iter().map(|round| u64::from(round.nr_failed)).sum(),
-            heap_blocks: [first.nr_blocks, last.nr_blocks],
-            heap_bytes: [first.nr_bytes, last.nr_bytes],
+            heap_blocks: good.map(|(first, last)| [first.nr_blocks, last.nr_blocks]),
+            heap_bytes: good.map(|(first, last)| [first.nr_bytes, last.nr_bytes]),
             deviations: deviations.collect(),
             rounds,
         })

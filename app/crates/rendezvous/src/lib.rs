@@ -43,8 +43,8 @@ mod words;
 mod tests;
 
 pub use machine::{GpFault, Machine};
-pub use options::{CallIn, Election, Named, OnHang, Options, Order, Timeouts};
-pub use plan::{CONTROL_CPU, Plan, Task};
+pub use options::{CallIn, Election, Named, Nmi, OnHang, Options, Order, Timeouts};
+pub use plan::{Plan, Task};
 pub use protocols::Name;
 pub use rendezvous::{Rendezvous, Unanswered};
 pub use slot::{Moments, Outcome, Record, Role};

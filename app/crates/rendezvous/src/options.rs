@@ -72,6 +72,20 @@ named! {
 }
 
 named! {
+    /// What becomes of an NMI that arrives while CPUs are stopped.
+    pub enum Nmi {
+        /// Its ordinary handler runs.
+        Off = "off",
+        /// It is held while its core loads, and no other handler runs while its
+        /// CPU is stopped.
+        #[default]
+        Hold = "hold",
+        /// The CPUs are called in by NMI, so that no other can arrive.
+        Rendezvous = "rendezvous",
+    }
+}
+
+named! {
     /// What becomes of a machine of which a CPU does not come back in time.
     pub enum OnHang {
         /// The others leave, and the report names the one that hangs.
@@ -126,6 +140,8 @@ pub struct Options {
     pub election: Election,
     /// Which cores write when.
     pub order: Order,
+    /// What becomes of an NMI.
+    pub nmi: Nmi,
     /// What becomes of a machine that is held up.
     pub on_hang: OnHang,
 }

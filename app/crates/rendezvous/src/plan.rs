@@ -1,14 +1,12 @@
 //! What was decided before anybody is stopped.
 
 use alloc::boxed::Box;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::options::{Options, Order, Timeouts};
 use crate::topology::Topology;
 use crate::tree::Tree;
-
-/// The CPU that runs the request.
-pub const CONTROL_CPU: u32 = 0;
 
 /// What the plan has for one CPU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,12 +22,14 @@ pub enum Task {
     Attend,
     /// It is soft-offline: it is held in an NMI while its core loads.
     Hold,
+    /// It is not there: nobody waits for it.
+    Absent,
 }
 
 /// Everything about a request that does not change while it runs.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    pub(crate) topology: Topology,
+    pub(crate) topology: Arc<Topology>,
     pub(crate) tasks: Box<[Task]>,
     /// Whether every thread of a core has to write, one after another (AMD),
     /// or its leader alone (Intel).
@@ -37,6 +37,9 @@ pub struct Plan {
     pub(crate) options: Options,
     pub(crate) timeouts: Timeouts,
     pub(crate) tree: Tree,
+    control: u32,
+    /// By CPU: its place among those of its core that load, from 0.
+    ranks: Box<[u32]>,
     cores: Box<[Core]>,
     nr_called: u32,
     nr_steps: u32,
@@ -50,15 +53,18 @@ struct Core {
 }
 
 impl Plan {
-    /// Puts together what the CPUs, by their numbers, are to do.
+    /// Puts together what the CPUs, by their numbers, are to do; `control` is the
+    /// one that runs the request.
     ///
     /// # Panics
     ///
-    /// If there are not as many tasks as CPUs in the topology.
+    /// If there are not as many tasks as CPUs in the topology, or the control CPU
+    /// is not among those that are called.
     #[must_use]
     pub fn new(
-        topology: Topology,
+        topology: Arc<Topology>,
         tasks: Vec<Task>,
+        control: u32,
         followers_load: bool,
         options: Options,
         timeouts: Timeouts,
@@ -68,19 +74,29 @@ impl Plan {
             tasks.len(),
             "a task for each CPU"
         );
-        let nr_loading = |core| {
-            let loads = |cpu: &u32| matches!(tasks[*cpu as usize], Task::Load { .. });
-            topology.threads_of(core).filter(loads).count()
+        assert!(
+            tasks[control as usize].is_called(),
+            "the control CPU attends"
+        );
+        let loads = |cpu: u32| matches!(tasks[cpu as usize], Task::Load { .. });
+        let mut ranks: Box<[u32]> = tasks.iter().map(|_| 0).collect();
+        let mut nr_loading = |core| {
+            let mut rank = 0;
+            for cpu in topology.threads_of(core) {
+                ranks[cpu as usize] = rank;
+                rank += u32::from(loads(cpu));
+            }
+            rank
         };
         let mut cores: Box<[Core]> = (0..topology.nr_cores())
             .map(|core| Core {
-                nr_loading: u32::try_from(nr_loading(core)).unwrap_or(u32::MAX),
+                nr_loading: nr_loading(core),
                 step: 0,
             })
             .collect();
-        let control = topology.core_of(CONTROL_CPU) as usize;
-        let canary = if cores[control].nr_loading > 0 {
-            Some(control)
+        let core_of_control = topology.core_of(control) as usize;
+        let canary = if cores[core_of_control].nr_loading > 0 {
+            Some(core_of_control)
         } else {
             cores.iter().position(|core| core.nr_loading > 0)
         };
@@ -105,6 +121,8 @@ impl Plan {
             options,
             timeouts,
             tree,
+            control,
+            ranks,
             cores,
             nr_called: u32::try_from(nr_called).unwrap_or(u32::MAX),
             nr_steps,
@@ -115,6 +133,12 @@ impl Plan {
     #[must_use]
     pub fn task(&self, cpu: u32) -> Task {
         self.tasks[cpu as usize]
+    }
+
+    /// The CPU that runs the request.
+    #[must_use]
+    pub fn control(&self) -> u32 {
+        self.control
     }
 
     /// The CPUs that are stopped together.
@@ -144,9 +168,7 @@ impl Plan {
 
     /// A loading CPU's place among those of its core, from 0.
     pub(crate) fn rank(&self, cpu: u32) -> u32 {
-        let core = self.topology.core_of(cpu);
-        let before = self.topology.threads_of(core).take_while(|&t| t != cpu);
-        u32::try_from(before.filter(|&t| self.loads(t)).count()).unwrap_or(u32::MAX)
+        self.ranks[cpu as usize]
     }
 
     /// When a core's turn comes among those that do not load at once.
@@ -156,6 +178,13 @@ impl Plan {
 
     pub(crate) fn nr_steps(&self) -> u32 {
         self.nr_steps.max(1)
+    }
+
+    /// How long all loads may take, in µs.
+    pub(crate) fn loads_us(&self) -> u64 {
+        self.timeouts
+            .update_us
+            .saturating_mul(self.nr_steps().into())
     }
 
     /// Whether the update's revision shows on a CPU that ended on `after`.

@@ -7,7 +7,8 @@ use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use crossbeam_utils::CachePadded;
 
 use crate::machine::Machine;
-use crate::plan::{CONTROL_CPU, Plan};
+use crate::options::Nmi;
+use crate::plan::Plan;
 use crate::protocols::{Any, Name};
 use crate::seat::Seat;
 use crate::slot::{Outcome, Record, Slot};
@@ -76,7 +77,7 @@ impl<W: Word> Rendezvous<W> {
         if nr_expected == 0 {
             return Ok(());
         }
-        let seat = self.seat(CONTROL_CPU, machine);
+        let seat = self.seat(self.plan.control(), machine);
         // Acquire pairs with the addition in `hold`.
         let answered = || self.nr_held.load(Ordering::Acquire);
         if seat.wait(self.plan.timeouts.offline_us, || answered() >= nr_expected) {
@@ -104,7 +105,7 @@ impl<W: Word> Rendezvous<W> {
     pub fn attend(&self, cpu: u32, machine: &impl Machine) {
         let seat = self.seat(cpu, machine);
         self.protocol.attend(&seat);
-        if cpu == CONTROL_CPU {
+        if cpu == self.plan.control() {
             seat.release_held();
         }
         seat.slot().leave(machine.stamp_ns());
@@ -117,13 +118,32 @@ impl<W: Word> Rendezvous<W> {
         // Release pairs with the Acquire in `request`.
         self.nr_held.fetch_add(1, Ordering::Release);
         let timeouts = self.plan.timeouts;
-        let patience_us = timeouts.offline_us
-            + timeouts.call_in_us
-            + timeouts.update_us * u64::from(self.plan.nr_steps());
+        let patience_us = timeouts.offline_us + timeouts.call_in_us + self.plan.loads_us();
         // Acquire pairs with the Release in `release_held`.
         seat.wait(patience_us, || self.over.load(Ordering::Acquire) != 0);
         seat.slot().conclude(Outcome::Held, None);
         seat.slot().leave(machine.stamp_ns());
+    }
+
+    /// What the handler of an NMI does first, wherever the NMI came upon its CPU:
+    /// while another thread of its core is inside a load, it waits here until
+    /// that is over, or the loads' time. Whether nothing else may be done in the
+    /// handler, since the CPU is stopped or its core still loads.
+    ///
+    /// It reads memory and the clock alone. No other NMI comes before the
+    /// handler's IRET.
+    pub fn contain(&self, cpu: u32, machine: &impl Machine) -> bool {
+        if self.plan.options.nmi == Nmi::Off {
+            return false;
+        }
+        let slot = &self.slots[cpu as usize];
+        // The thread that is inside would wait for itself.
+        if slot.outcome() == Outcome::Hung {
+            return true;
+        }
+        let seat = self.seat(cpu, machine);
+        seat.wait(self.plan.loads_us(), || !self.core_loads(cpu));
+        slot.is_inside() || self.core_loads(cpu)
     }
 
     /// Whether a thread of this CPU's core is inside a load. A CPU that left at

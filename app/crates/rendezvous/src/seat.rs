@@ -50,6 +50,11 @@ impl<W: Word, M: Machine> Seat<'_, W, M> {
         self.plan.topology.core_of(self.cpu)
     }
 
+    /// Whether this CPU runs the request.
+    pub(crate) fn is_control(&self) -> bool {
+        self.cpu == self.plan.control()
+    }
+
     /// Whether the plan has an update for this CPU.
     pub(crate) fn loads(&self) -> bool {
         self.plan.loads(self.cpu)
@@ -167,6 +172,20 @@ impl<W: Word, M: Machine> Seat<'_, W, M> {
     pub(crate) fn load(&self, role: Role) -> bool {
         let written = self.write();
         self.conclude_write(role, written)
+    }
+
+    /// Writes, unless this CPU follows and finds its core updated.
+    pub(crate) fn load_or_follow(&self) {
+        if !self.loads() {
+            return self.slot().conclude(Outcome::Attended, None);
+        }
+        let role = self.take_role_by_rank();
+        let revision = self.machine.revision();
+        if role == Role::Follower && self.plan.is_on_target(self.cpu, revision) {
+            self.conclude_revision(role, revision);
+        } else {
+            self.load(role);
+        }
     }
 
     /// Lets the soft-offline CPUs go.

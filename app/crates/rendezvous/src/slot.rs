@@ -153,6 +153,11 @@ impl<W: Word> Slot<W> {
         self.called_in_ns.load(Ordering::Relaxed) != NEVER
     }
 
+    /// Whether the CPU has called in and not left yet.
+    pub(crate) fn is_inside(&self) -> bool {
+        self.has_called_in() && self.left_ns.load(Ordering::Relaxed) == NEVER
+    }
+
     pub(crate) fn give_up(&self) {
         self.gave_up.store(true, Ordering::Relaxed);
     }

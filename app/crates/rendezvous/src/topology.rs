@@ -21,8 +21,10 @@ pub struct Place {
 pub struct Topology {
     places: Box<[Place]>,
     core_of: Box<[u32]>,
-    /// The CPUs of each core, by thread.
-    threads: Box<[Box<[u32]>]>,
+    /// The CPUs, core by core and by thread.
+    threads: Box<[u32]>,
+    /// Where each core's end among them.
+    ends: Box<[usize]>,
 }
 
 impl Topology {
@@ -41,13 +43,17 @@ impl Topology {
             cores[index].1.push(cpu);
             core_of.push(u32::try_from(index).unwrap_or(u32::MAX));
         }
-        let threads = cores.into_iter().map(|(_, mut cpus)| {
+        let mut threads = Vec::with_capacity(places.len());
+        let mut ends = Vec::with_capacity(cores.len());
+        for (_, mut cpus) in cores {
             cpus.sort_by_key(|&cpu| places[cpu as usize].thread);
-            cpus.into()
-        });
+            threads.extend(cpus);
+            ends.push(threads.len());
+        }
         Self {
             core_of: core_of.into(),
-            threads: threads.collect(),
+            threads: threads.into(),
+            ends: ends.into(),
             places: places.into(),
         }
     }
@@ -61,7 +67,7 @@ impl Topology {
     /// The number of cores.
     #[must_use]
     pub fn nr_cores(&self) -> u32 {
-        u32::try_from(self.threads.len()).unwrap_or(u32::MAX)
+        u32::try_from(self.ends.len()).unwrap_or(u32::MAX)
     }
 
     /// Where a CPU sits.
@@ -78,7 +84,9 @@ impl Topology {
 
     /// The CPUs of a core, by their number within it.
     pub fn threads_of(&self, core: u32) -> impl Iterator<Item = u32> {
-        self.threads[core as usize].iter().copied()
+        let core = core as usize;
+        let start = core.checked_sub(1).map_or(0, |before| self.ends[before]);
+        self.threads[start..self.ends[core]].iter().copied()
     }
 
     /// The package of a core.

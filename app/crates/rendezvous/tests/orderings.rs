@@ -140,8 +140,9 @@ fn check(followers_load: bool, options: Options) {
             offline_us: 1,
         };
         let plan = Plan::new(
-            Topology::new(&[place(0), place(1)]),
+            std::sync::Arc::new(Topology::new(&[place(0), place(1)])),
             vec![task; 2],
+            0,
             followers_load,
             options,
             timeouts,

@@ -64,7 +64,7 @@ impl World {
             self.violate(Violation::WrongOutcome { cpu });
         }
         let is_success = matches!(outcome, Outcome::Updated | Outcome::Followed);
-        let nothing_fails = setup.writes.is_empty() && setup.absent.is_empty();
+        let nothing_fails = setup.writes.is_empty() && setup.missing.is_empty();
         if !is_success && nothing_fails && self.nr_leaps() == 0 {
             self.violate(Violation::LeftBehind { cpu });
         }

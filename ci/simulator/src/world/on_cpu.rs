@@ -1,6 +1,6 @@
 //! The program of a CPU, and the machine that it finds itself on.
 
-use rendezvous::{CONTROL_CPU, GpFault, Machine};
+use rendezvous::{GpFault, Machine};
 
 use super::cpu::Status;
 use super::{CLOCK, LEAP_NS, RENDEZVOUS, Touch, World, step, touch, with};
@@ -16,7 +16,7 @@ pub(crate) fn run_cpu(cpu: u32) {
     if with(|world| world.setup().held.contains(&cpu)) {
         rendezvous.hold(cpu, &machine);
         step(|world| world.go_back(cpu));
-    } else if cpu != CONTROL_CPU {
+    } else if cpu != with(|world| world.setup().control) {
         rendezvous.attend(cpu, &machine);
     } else if rendezvous.request(&machine).is_ok() {
         step(World::call_all);

@@ -1,6 +1,6 @@
 //! What CPUs do to themselves and to each other, and what is watched of it.
 
-use rendezvous::{CONTROL_CPU, GpFault, Order};
+use rendezvous::{GpFault, Order};
 
 use super::cpu::{Cpu, Status};
 use super::{CLOCK, STEPS_INTO_LOAD, World, has_passed};
@@ -9,7 +9,7 @@ use crate::violation::Violation;
 
 impl World {
     pub(super) fn wake(&mut self, cpu: u32) {
-        if !self.setup().absent.contains(&cpu) {
+        if !self.setup().missing.contains(&cpu) {
             self.cpus[cpu as usize].status = Status::Ready;
         }
         self.act(u64::MAX, 1 + u64::from(cpu));
@@ -63,7 +63,7 @@ impl World {
         if let Some(other) = (0..self.setup().nr_cpus()).find(is_loose) {
             self.violate(Violation::LoadWhileNotAllStopped { cpu, other });
         }
-        let is_canary = core == self.setup().core_of(CONTROL_CPU) as usize;
+        let is_canary = core == self.setup().core_of(self.setup().control) as usize;
         self.nr_loads += 1;
         if self.has_canary_failed && !is_canary {
             self.violate(Violation::LoadAfterFailedCanary { cpu });
@@ -80,7 +80,8 @@ impl World {
     pub(super) fn is_loose(&self, cpu: u32, loads: &Cpu) -> bool {
         let setup = self.setup();
         let state = &self.cpus[cpu as usize];
-        let is_to_be_stopped = setup.stops_all() && !setup.held.contains(&cpu);
+        let is_to_be_stopped =
+            setup.stops_all() && !setup.held.contains(&cpu) && !setup.absent.contains(&cpu);
         let is_about_to = loads.nr_steps <= STEPS_INTO_LOAD;
         let is_excused = || self.nr_leaps() > 0 && is_about_to && has_passed(cpu);
         is_to_be_stopped && !state.is_stopped && !is_excused()
@@ -109,7 +110,7 @@ impl World {
         let core = self.setup().core_of(cpu) as usize;
         self.inside[core] = None;
         let is_canary = self.setup().options.order == Order::Canary
-            && core == self.setup().core_of(CONTROL_CPU) as usize;
+            && core == self.setup().core_of(self.setup().control) as usize;
         self.has_canary_failed |= is_canary && write != Write::Takes;
         self.act(u64::MAX - 5, 0);
         self.say(|| format!("ends its load, which {write:?}"));

@@ -85,7 +85,7 @@ impl World {
         let is_stuck = is_held_to_it
             && self.ready().next().is_none()
             && nobody_hangs
-            && setup.absent.is_empty()
+            && setup.missing.is_empty()
             && setup.options.on_hang == OnHang::Leave;
         self.waiting().filter(|_| is_stuck)
     }

@@ -16,13 +16,12 @@ use crossbeam_utils::CachePadded;
 
 use super::Protocol;
 use crate::machine::Machine;
-use crate::plan::{CONTROL_CPU, Plan};
+use crate::plan::Plan;
 use crate::seat::{Seat, after};
-use crate::slot::{Outcome, Role};
 use crate::words::Word;
 
 /// Number of batches: as many as three bits tell apart.
-const NR_BATCHES: u32 = 8;
+const NR_BATCHES: usize = 8;
 
 #[derive(Debug)]
 pub(crate) struct Batches<W> {
@@ -30,24 +29,33 @@ pub(crate) struct Batches<W> {
     nr_called: CachePadded<W>,
     /// CPUs that are through.
     nr_done: CachePadded<W>,
+    /// How many are through when each batch is, the control CPU not counted.
+    due: [u32; NR_BATCHES],
 }
 
 impl<W: Word> Protocol<W> for Batches<W> {
-    fn new(_: &Plan) -> Self {
+    fn new(plan: &Plan) -> Self {
+        let mut due = [0; NR_BATCHES];
+        for cpu in plan.called().filter(|&cpu| cpu != plan.control()) {
+            for nr_due in &mut due[batch_of(plan, cpu)..] {
+                *nr_due += 1;
+            }
+        }
         Self {
             nr_called: CachePadded::new(W::new(0)),
             nr_done: CachePadded::new(W::new(0)),
+            due,
         }
     }
 
     fn attend<M: Machine>(&self, seat: &Seat<'_, W, M>) {
-        if seat.cpu == CONTROL_CPU {
+        if seat.is_control() {
             seat.pass_gate();
-            Self::load(seat);
+            seat.load_or_follow();
             self.drive(seat);
             return;
         }
-        let batch = batch_of(seat.plan, seat.cpu);
+        let batch = u32::try_from(batch_of(seat.plan, seat.cpu)).unwrap_or(u32::MAX);
         let timeouts = seat.plan.timeouts;
         let patience_us = timeouts.call_in_us + timeouts.update_us * u64::from(batch + 2);
         // Acquire pairs with the Release in `drive`.
@@ -56,43 +64,24 @@ impl<W: Word> Protocol<W> for Batches<W> {
             return seat.give_up();
         }
         seat.pass_gate();
-        Self::load(seat);
+        seat.load_or_follow();
         // Release pairs with the Acquire in `drive`.
         self.nr_done.fetch_add(1, Ordering::Release);
     }
 }
 
-fn batch_of(plan: &Plan, cpu: u32) -> u32 {
-    plan.topology.place(cpu).apic_id % NR_BATCHES
+fn batch_of(plan: &Plan, cpu: u32) -> usize {
+    plan.topology.place(cpu).apic_id as usize % NR_BATCHES
 }
 
 impl<W: Word> Batches<W> {
     fn drive<M: Machine>(&self, seat: &Seat<'_, W, M>) {
-        let mut nr_due = 0;
-        for batch in 0..NR_BATCHES {
-            let others = seat.plan.called().filter(|&cpu| cpu != CONTROL_CPU);
-            let of_batch = others
-                .filter(|&cpu| batch_of(seat.plan, cpu) == batch)
-                .count();
-            nr_due += u32::try_from(of_batch).unwrap_or(u32::MAX);
+        for (nr_called, nr_due) in (1..).zip(self.due) {
             // Release pairs with the Acquire in `attend`.
-            self.nr_called.store(batch + 1, Ordering::Release);
+            self.nr_called.store(nr_called, Ordering::Release);
             let through = || self.nr_done.load(Ordering::Acquire) >= nr_due;
             // Through or not, the next one is called.
             seat.wait(seat.plan.timeouts.update_us, through);
-        }
-    }
-
-    fn load<M: Machine>(seat: &Seat<'_, W, M>) {
-        if !seat.loads() {
-            return seat.slot().conclude(Outcome::Attended, None);
-        }
-        let role = seat.take_role_by_rank();
-        let revision = seat.machine.revision();
-        if role == Role::Follower && seat.plan.is_on_target(seat.cpu, revision) {
-            seat.conclude_revision(role, revision);
-        } else {
-            seat.load(role);
         }
     }
 }

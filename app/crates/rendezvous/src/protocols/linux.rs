@@ -21,7 +21,7 @@ use crossbeam_utils::CachePadded;
 use super::Protocol;
 use super::stop_machine::StopMachine;
 use crate::machine::Machine;
-use crate::plan::{CONTROL_CPU, Plan};
+use crate::plan::Plan;
 use crate::seat::Seat;
 use crate::slot::{Outcome, Role};
 use crate::words::Word;
@@ -75,7 +75,7 @@ impl<W: Word> Linux<W> {
         } else {
             self.follow(seat);
         }
-        if seat.cpu == CONTROL_CPU {
+        if seat.is_control() {
             seat.release_held();
         }
     }

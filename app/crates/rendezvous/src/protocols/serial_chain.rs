@@ -12,13 +12,13 @@
 //! * parsing allocates on every CPU, which can fail on one and not on another;
 //! * it takes as long as all loads together.
 
+use alloc::boxed::Box;
 use core::sync::atomic::Ordering;
 
 use super::Protocol;
 use crate::machine::Machine;
 use crate::plan::Plan;
 use crate::seat::{Seat, after};
-use crate::slot::{Outcome, Role};
 use crate::words::Word;
 
 /// The word is the number of CPUs that have had their turn. It is the lock as
@@ -26,20 +26,29 @@ use crate::words::Word;
 #[derive(Debug)]
 pub(crate) struct SerialChain<W> {
     turn: W,
+    /// By CPU: how many have theirs before it.
+    places: Box<[u32]>,
 }
 
 impl<W: Word> Protocol<W> for SerialChain<W> {
     const STOPS_ALL: bool = false;
 
-    fn new(_: &Plan) -> Self {
-        Self { turn: W::new(0) }
+    fn new(plan: &Plan) -> Self {
+        let mut nr_before = 0;
+        let place = |cpu| {
+            let place = nr_before;
+            nr_before += u32::from(plan.task(cpu).is_called());
+            place
+        };
+        Self {
+            turn: W::new(0),
+            places: (0..plan.topology.nr_cpus()).map(place).collect(),
+        }
     }
 
     fn attend<M: Machine>(&self, seat: &Seat<'_, W, M>) {
-        let Seat { plan, cpu, .. } = *seat;
-        let mine = plan.called().take_while(|&other| other != cpu).count();
-        let mine = u32::try_from(mine).unwrap_or(u32::MAX);
-        let timeouts = plan.timeouts;
+        let mine = self.places[seat.cpu as usize];
+        let timeouts = seat.plan.timeouts;
         let patience_us = timeouts.call_in_us + timeouts.update_us * u64::from(mine);
         // Acquire pairs with the Release below of the CPU before.
         let come = || self.turn.load(Ordering::Acquire) == mine;
@@ -48,18 +57,9 @@ impl<W: Word> Protocol<W> for SerialChain<W> {
         }
         seat.pass_gate();
         seat.machine.parse();
-        if seat.loads() {
-            let _stopped = seat.stop();
-            let role = seat.take_role_by_rank();
-            let revision = seat.machine.revision();
-            if role == Role::Follower && plan.is_on_target(cpu, revision) {
-                seat.conclude_revision(role, revision);
-            } else {
-                seat.load(role);
-            }
-        } else {
-            seat.slot().conclude(Outcome::Attended, None);
-        }
+        let stopped = seat.loads().then(|| seat.stop());
+        seat.load_or_follow();
+        drop(stopped);
         // Release pairs with the Acquire above of the next CPU.
         self.turn.fetch_add(1, Ordering::Release);
     }

@@ -21,7 +21,7 @@ use crossbeam_utils::CachePadded;
 use super::Protocol;
 use super::stop_machine::StopMachine;
 use crate::machine::Machine;
-use crate::plan::{CONTROL_CPU, Plan};
+use crate::plan::Plan;
 use crate::seat::Seat;
 use crate::slot::{Outcome, Role};
 use crate::words::Word;
@@ -40,6 +40,8 @@ pub(crate) struct Xen<W> {
     nr_in: CachePadded<W>,
     /// Threads that have written, or had to.
     nr_out: CachePadded<W>,
+    /// CPUs but the control CPU that write.
+    nr_writers: u32,
     /// The revision that each core's first thread shows.
     revisions: Box<[CachePadded<W>]>,
     stop_machine: StopMachine<W>,
@@ -49,17 +51,20 @@ impl<W: Word> Protocol<W> for Xen<W> {
     fn new(plan: &Plan) -> Self {
         let nr_cores = plan.topology.nr_cores();
         let word = |value| CachePadded::new(W::new(value));
+        let others = plan.called().filter(|&cpu| cpu != plan.control());
+        let writes = |&cpu: &u32| plan.loads(cpu) && (plan.followers_load || plan.rank(cpu) == 0);
         Self {
             state: word(PREPARE),
             nr_in: word(0),
             nr_out: word(0),
+            nr_writers: u32::try_from(others.filter(writes).count()).unwrap_or(u32::MAX),
             revisions: (0..nr_cores).map(|_| word(NONE)).collect(),
             stop_machine: StopMachine::default(),
         }
     }
 
     fn attend<M: Machine>(&self, seat: &Seat<'_, W, M>) {
-        let settles = if seat.cpu == CONTROL_CPU {
+        let settles = if seat.is_control() {
             self.control(seat)
         } else {
             self.other(seat)
@@ -115,15 +120,8 @@ impl<W: Word> Xen<W> {
             seat.slot().conclude(Outcome::Attended, None);
         }
         self.set(ENTER);
-        let others = seat.plan.called().filter(|&cpu| cpu != CONTROL_CPU);
-        let nr_writers = others
-            .filter(|&cpu| {
-                seat.plan.loads(cpu) && (seat.plan.followers_load || seat.plan.rank(cpu) == 0)
-            })
-            .count();
-        let nr_writers = u32::try_from(nr_writers).unwrap_or(u32::MAX);
         let message = "Timeout when finished updating microcode";
-        seat.wait_for_each(&self.nr_out, nr_writers, message);
+        seat.wait_for_each(&self.nr_out, self.nr_writers, message);
         self.set(EXIT);
         true
     }

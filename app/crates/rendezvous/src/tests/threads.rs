@@ -1,5 +1,6 @@
 extern crate std;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -9,8 +10,8 @@ use std::vec::Vec;
 use proptest::prelude::*;
 
 use crate::{
-    CallIn, Election, GpFault, Machine, Name, Named, OnHang, Options, Order, Outcome, Place, Plan,
-    Record, Rendezvous, Role, Task, Timeouts, Topology,
+    CallIn, Election, GpFault, Machine, Name, Named, Nmi, OnHang, Options, Order, Outcome, Place,
+    Plan, Record, Rendezvous, Role, Task, Timeouts, Topology,
 };
 
 const BEFORE: u32 = 0xea;
@@ -183,8 +184,9 @@ impl Run {
             target: TARGET,
         };
         let plan = Plan::new(
-            Topology::new(&places),
+            Arc::new(Topology::new(&places)),
             vec![task; nr_cpus as usize],
+            0,
             self.followers_load,
             self.options,
             self.timeouts,
@@ -398,6 +400,7 @@ fn whatever_is_chosen_every_cpu_ends_on_the_target() {
                         election,
                         order,
                         on_hang: OnHang::Panic,
+                        nmi: Nmi::Hold,
                     };
                     let (_, records) = run.go();
                     let on_target = |r: &Record| r.after == Some(TARGET);
