@@ -16,7 +16,7 @@ use rendezvous::{CallIn, Election, Named, Order};
 
 use crate::firmware::{Spec, Synthetic};
 use crate::guest::{self, Guest};
-use crate::machine::{Cpu, Model, Topology, TopologyError};
+use crate::machine::{Cpu, Model};
 use crate::result::RunResult;
 use crate::scenario::{Expectation, MachineTable, Scenario};
 
@@ -150,11 +150,6 @@ impl Plan {
             faults,
             lever,
         }
-    }
-
-    /// The arrangement of the CPUs.
-    pub fn topology(&self) -> Result<Topology, TopologyError> {
-        Topology::new(self.rig.nr_cpus(), self.rig.nr_threads, 1)
     }
 
     /// The machine with its plan, as it is run.
