@@ -2,7 +2,7 @@
 //! CPUs, who does not come and what is chosen of the protocol come from a seed.
 //!
 //! No such run declares how it ends. What each CPU may end as follows from its
-//! plan ([`explain`]), and all else is unexplained.
+//! plan (`explain`), and all else is unexplained.
 
 mod explain;
 mod write;
