@@ -16,7 +16,7 @@ run *ARGS:
 run-kvm *ARGS:
     @{{ muster }} run --machine kvm-qemu "$@"
 
-# Many scenarios, several at a time: [SCENARIO…] [-g GROUP]… [-j N] [--list]
+# Many scenarios, several at a time: [SCENARIO…] [-g GROUP]… [--random N] [-j N] [--list]
 suite *ARGS:
     @{{ muster }} suite "$@"
 
@@ -40,10 +40,11 @@ peer *ARGS:
 replay *ARGS:
     @{{ muster }} replay "$@"
 
-# All tests, with their set-up: lints, libraries, every order of the protocols, fuzzers, whole machines
+# All tests, with their set-up: lints, libraries, every order of the protocols, fuzzers, whole machines, fault plans by chance
 test: (setup "--development") check
     cargo test --quiet
     cargo test --quiet --package muster-fuzz --no-default-features --lib
+    @{{ muster }} suite --random 4 -j 2
     @{{ muster }} fuzz --seconds 2
 
 # Fuzz whatever reads foreign bytes, 10 s a target: [TARGET] [--seconds N] [-j N]

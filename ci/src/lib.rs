@@ -27,6 +27,7 @@ pub mod machine;
 pub mod named;
 pub mod number;
 pub mod peer;
+pub mod plans;
 pub mod pool;
 mod provenance;
 pub mod replay;

@@ -62,6 +62,14 @@ fn a_wrong_command_line_is_usage_and_names_what_is_wrong() {
         ("suite -g nothing-of-this-name", "smoke"),
         ("suite -j 0", "-j"),
         ("suite --list --junit x.xml", "--junit"),
+        ("suite --random 0", "1..=1000"),
+        ("suite --random 1001", "1..=1000"),
+        ("suite --random 2 intel-2", "--random"),
+        ("suite --random 2 -g smoke", "--group"),
+        ("suite --random 2 --machine tcg", "--machine"),
+        ("suite --random 2 --on sparc", "intel-2x2"),
+        ("suite --seed 3", "--random"),
+        ("suite --on intel-2x2", "--random"),
         ("peer hurd", "linux"),
         ("peer xen nothing-of-this-name", "intel-good"),
         ("replay /nonexistent", "/nonexistent"),
@@ -119,6 +127,24 @@ fn a_suite_is_listed_as_a_table_or_as_json() {
     let json: Value = serde_json::from_str(&stdout("suite --list intel-16 --json", 0)).unwrap();
     assert_eq!(json[0]["name"], "intel-16");
     assert_eq!(json.as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn the_plans_of_a_seed_are_listed_the_same_each_time() {
+    let line = "suite --random 2 --seed 7 --on amd-2x2 --on intel-8x2 --list --json";
+    let text = stdout(line, 0);
+    assert_eq!(text, stdout(line, 0));
+    let json: Value = serde_json::from_str(&text).unwrap();
+    let names = json.as_array().unwrap().iter().map(|entry| &entry["name"]);
+    assert_eq!(
+        names.collect::<Vec<_>>(),
+        [
+            "plan-7-amd-2x2",
+            "plan-7-intel-8x2",
+            "plan-8-amd-2x2",
+            "plan-8-intel-8x2"
+        ]
+    );
 }
 
 #[test]

@@ -12,6 +12,7 @@ use super::Scenario;
 use super::features::{self, ExpectedFeature};
 use crate::guest::{Hardware, Job};
 use crate::named::{AnyOf, Name, Named};
+use crate::plans::Plan;
 use crate::result::{RunResult, status_word};
 use crate::verdict::Verdict;
 
@@ -46,6 +47,9 @@ pub struct Expectation {
     /// How tests ended, by name.
     #[serde(default)]
     pub tests: BTreeMap<String, Named<Status>>,
+    /// The fault plan by chance that has to explain how each CPU ended.
+    #[serde(skip)]
+    pub plan: Option<Plan>,
 }
 
 /// How CPUs shall end.
@@ -112,11 +116,17 @@ impl Scenario {
     /// if that is as declared, the rest.
     pub fn review(&self, result: &mut RunResult) {
         review(result);
-        if let Some(expectation) = &self.expect
-            && result.as_expected
-        {
+        let Some(expectation) = &self.expect else {
+            return;
+        };
+        if result.as_expected {
             result.deviations = expectation.deviations(result);
             result.as_expected = result.deviations.is_empty();
+        }
+        if let Some(plan) = &expectation.plan
+            && !result.as_expected
+        {
+            result.deviations.push(plan.again());
         }
     }
 }
@@ -156,6 +166,22 @@ fn one<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Verdict>, D::Er
 }
 
 impl Expectation {
+    /// That the plan explains how each CPU ended.
+    #[must_use]
+    pub fn of_plan(plan: Plan) -> Self {
+        Self {
+            verdicts: vec![Verdict::Pass, Verdict::Fail],
+            reason: None,
+            initrd: None,
+            outcomes: None,
+            candidates: None,
+            features: Some(Vec::new()),
+            misuses: None,
+            tests: BTreeMap::new(),
+            plan: Some(plan),
+        }
+    }
+
     /// What is left of it on a machine that ignores updates, when it was
     /// declared for one that takes them.
     ///
@@ -239,6 +265,8 @@ impl Expectation {
                 deviations.push(format!("the test {name} is {found}, not {status}"));
             }
         }
+        let plan = self.plan.iter();
+        deviations.extend(plan.flat_map(|plan| plan.unexplained(result)));
         deviations
     }
 }

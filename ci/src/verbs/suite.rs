@@ -8,6 +8,7 @@ use indicatif::ProgressStyle;
 use super::{answer, progress, say};
 use crate::cli::SuiteArgs;
 use crate::exit::Exit;
+use crate::plans::Plan;
 use crate::scenario::{Scenario, select};
 use crate::setup::{self, Purpose};
 use crate::suite::{Entry, Files, Outcome, Report, Suite, shown};
@@ -15,10 +16,15 @@ use crate::tree::Tree;
 
 pub(super) fn act(args: &SuiteArgs) -> anyhow::Result<Exit> {
     let tree = Tree::find()?;
-    let mut scenarios = select(&tree.scenarios(), &args.scenarios, &args.groups)?;
-    for scenario in &mut scenarios {
-        args.overrides().apply(scenario);
-    }
+    let scenarios = if let Some(plans) = args.plans() {
+        plans.iter().map(Plan::scenario).collect()
+    } else {
+        let mut scenarios = select(&tree.scenarios(), &args.scenarios, &args.groups)?;
+        for scenario in &mut scenarios {
+            args.overrides().apply(scenario);
+        }
+        scenarios
+    };
     if args.list {
         let entries: Vec<_> = scenarios.iter().map(Entry::new).collect();
         answer(&args.output.json, &entries, || shown::list(&entries))?;
@@ -48,7 +54,8 @@ pub(super) fn act(args: &SuiteArgs) -> anyhow::Result<Exit> {
     Ok(report.exit())
 }
 
-/// Runs them with a bar at a terminal, and tells of each that ended.
+/// Runs them with a bar at a terminal, and tells of each scenario that ended, and
+/// of each plan that does not explain its end.
 fn run(args: &SuiteArgs, tree: &Tree, scenarios: &[Scenario]) -> anyhow::Result<Outcome> {
     let suite = Suite::new(tree.clone(), args.jobs(), args.deny_skips);
     let progress = progress();
@@ -58,7 +65,12 @@ fn run(args: &SuiteArgs, tree: &Tree, scenarios: &[Scenario]) -> anyhow::Result<
     progress.set_length(scenarios.len() as u64);
     let width = shown::width(scenarios);
     let is_alone = args.output.json.is_alone();
+    let are_plans = args.plans().is_some();
     let outcome = suite.run(scenarios, &progress, &|ended| {
+        progress.inc(1);
+        if are_plans && ended.result.as_expected {
+            return;
+        }
         let line = shown::line(ended, width);
         progress.suspend(|| {
             if is_alone {
@@ -67,7 +79,6 @@ fn run(args: &SuiteArgs, tree: &Tree, scenarios: &[Scenario]) -> anyhow::Result<
                 say(&line);
             }
         });
-        progress.inc(1);
     });
     progress.finish_and_clear();
     Ok(outcome)

@@ -130,7 +130,12 @@ impl Engine {
                 FaultKind::Slow { us: more } => {
                     load.duration_ns = load.duration_ns.saturating_add(us(more));
                 }
-                FaultKind::Hang => load.duration_ns = Load::FOREVER,
+                // What comes later never comes: least of all a refusal, which would
+                // last for ever then.
+                FaultKind::Hang => {
+                    load.duration_ns = Load::FOREVER;
+                    break;
+                }
             }
         }
         Ok(revision)

@@ -102,6 +102,35 @@ fn each_fault_shows_as_it_would_on_silicon() {
 }
 
 #[test]
+fn of_several_faults_the_first_that_ends_the_load_decides() {
+    let with = |kinds: &[FaultKind]| {
+        let fault = |&kind: &FaultKind| Fault {
+            at: Where::Everywhere,
+            kind,
+            load: None,
+        };
+        let engine = engine(Config {
+            fault: kinds.iter().map(fault).collect(),
+            ..intel(1)
+        });
+        let load = engine.begin_load(0, &intel_update(9)).load.unwrap();
+        (load.outcome, load.duration_ns)
+    };
+    let slow = FaultKind::Slow { us: 40 };
+    let hung = (Ok(9), Load::FOREVER);
+    assert_eq!(with(&[FaultKind::Hang, FaultKind::GpFault]), hung);
+    assert_eq!(with(&[slow, FaultKind::Hang, FaultKind::NotTaken]), hung);
+    assert_eq!(
+        with(&[slow, FaultKind::GpFault, FaultKind::Hang]),
+        (Err(Refusal::GpFault), 40_000)
+    );
+    assert_eq!(
+        with(&[slow, slow, FaultKind::NotTaken, FaultKind::GpFault]),
+        (Err(Refusal::NotTaken), 80_000)
+    );
+}
+
+#[test]
 fn a_fault_can_meet_one_load_of_a_thread_and_leave_the_next_alone() {
     let engine = engine(Config {
         fault: vec![Fault {
