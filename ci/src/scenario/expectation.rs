@@ -174,6 +174,7 @@ impl Expectation {
             reason: None,
             initrd: None,
             outcomes: None,
+            arrivals: None,
             candidates: None,
             features: Some(Vec::new()),
             misuses: None,
