@@ -2,8 +2,9 @@
 
 use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
 
-use rendezvous::{Name, Named, Options, Timeouts};
+use rendezvous::{Name, Named, Options, Parked, Timeouts};
 
 use crate::hardware::ModelArguments;
 
@@ -21,6 +22,8 @@ pub(crate) enum Fault {
     Unquiet(u32),
     /// CPUs that wait for another one execute CPUID meanwhile.
     Disturb,
+    /// CPUs that wait send this one NMIs while its core loads.
+    NmiStorm(u32),
     /// Panic before the request.
     Panic,
     /// Overflow the stack before the request.
@@ -65,6 +68,9 @@ pub(crate) struct Arguments {
     pub(crate) force: bool,
     /// How often to load.
     pub(crate) nr_rounds: u32,
+    /// CPUs that are soft-offline, and what is done about them.
+    pub(crate) offline: Vec<u32>,
+    pub(crate) parked: Parked,
     pub(crate) protocol: Name,
     pub(crate) options: Options,
     /// Deadlines of the rendezvous.
@@ -87,6 +93,8 @@ impl Arguments {
             model: ModelArguments::default(),
             force: false,
             nr_rounds: 1,
+            offline: Vec::new(),
+            parked: Parked::default(),
             protocol: Name::default(),
             options: Options::default(),
             timeouts: Timeouts::of(Name::default()),
@@ -105,6 +113,12 @@ impl Arguments {
                 "call_in" => arguments.options.call_in = named(word, value)?,
                 "election" => arguments.options.election = named(word, value)?,
                 "order" => arguments.options.order = named(word, value)?,
+                "nmi" => arguments.options.nmi = named(word, value)?,
+                "offline" => {
+                    let cpus = value.split(',').map(|cpu| number(word, cpu));
+                    arguments.offline = cpus.collect::<Result<_, _>>()?;
+                }
+                "parked" => arguments.parked = named(word, value)?,
                 "on_hang" => arguments.options.on_hang = named(word, value)?,
                 "job" if value == report::DRY_RUN => arguments.job = Job::DryRun,
                 "job" if value == "conformance" => arguments.job = Job::Conformance,
@@ -164,6 +178,7 @@ fn fault(word: &str, value: &str) -> Result<Fault, String> {
         }
         ("gp-fault", cpu) => Ok(Fault::FaultingWrite(number(word, cpu)?)),
         ("unquiet", cpu) => Ok(Fault::Unquiet(number(word, cpu)?)),
+        ("nmi-storm", cpu) => Ok(Fault::NmiStorm(number(word, cpu)?)),
         ("disturb", "") => Ok(Fault::Disturb),
         ("panic", "") => Ok(Fault::Panic),
         ("exception", "") => Ok(Fault::Exception),

@@ -4,10 +4,10 @@ use alloc::format;
 use alloc::string::{String, ToString};
 
 use hermit::ring0;
-use microcode::{Scan, Severity, Verdict};
+use microcode::{Scan, Severity};
 use rendezvous::Record;
 use report::record::Guard;
-use report::{Hex32, Outcome, Status};
+use report::{CandidateVerdict, Hex32, Outcome, Status};
 
 use crate::plan::Plan;
 use crate::request::Request;
@@ -50,10 +50,13 @@ pub(crate) fn judge_plan(tests: &mut Tests, plan: &Plan) -> Result<(), Stop> {
         let reasons = plan.shares.first().map(|share| {
             let signature = Hex32(share.kind.signature);
             match share.reason {
-                None | Some(Verdict::Signature) => {
+                None | Some(CandidateVerdict::Signature) => {
                     format!("no update is for signature {signature}")
                 }
-                Some(Verdict::Platform) => format!(
+                Some(CandidateVerdict::Parked) => {
+                    "a thread of every core is soft-offline, and is not to be called".to_string()
+                }
+                Some(CandidateVerdict::Platform) => format!(
                     "no update for signature {signature} is for platform id {}",
                     share.kind.platform_id
                 ),
@@ -77,6 +80,11 @@ fn count(records: &[Record], what: impl Fn(&Record) -> bool) -> usize {
 /// Test `rendezvous`: all came, the gate opened, and the window was quiet.
 pub(crate) fn of_rendezvous(request: &Request, seen: &Guard, records: &[Record]) -> Option<String> {
     let nr_absent = ring0::absent_cpus().len();
+    if let Some(nr_cpus) = request.nr_unanswered() {
+        return Some(format!(
+            "{nr_cpus} soft-offline CPUs did not answer the NMI in time: nobody was stopped"
+        ));
+    }
     if !request.rendezvous.opened() {
         let nr_late = count(records, |r| r.outcome == rendezvous::Outcome::Late);
         return Some(format!(

@@ -108,6 +108,7 @@ fn set_up(arguments: Arguments) -> Result<Setup, String> {
     );
     records::absent();
     pull_lever(arguments.fault);
+    ring0::set_nmi_hook(worker::on_nmi);
     let (microcode, source) = Microcode::find(arguments.is_raised());
     Ok(Setup {
         arguments,
@@ -153,7 +154,8 @@ fn pull_lever(fault: Option<Fault>) {
             | Fault::Late { .. }
             | Fault::FaultingWrite(_)
             | Fault::Unquiet(_)
-            | Fault::Disturb,
+            | Fault::Disturb
+            | Fault::NmiStorm(_),
         )
         | None => {}
     }

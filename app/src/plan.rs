@@ -6,10 +6,10 @@ use alloc::vec::Vec;
 
 use cpu::{Identity, Native, Registers};
 use microcode::{Cache, CpuKind, Fit, Inserted, Policy, Reason, Scan, Verdict};
-use rendezvous::Task;
-use report::Outcome;
+use rendezvous::{Parked, Task, Topology};
+use report::{CandidateVerdict, Outcome};
 
-use crate::verdicts::microcode_vendor;
+use crate::verdicts::{microcode_vendor, reported_verdict};
 use crate::worker::Probe;
 
 /// One CPU's share of the plan.
@@ -23,7 +23,7 @@ pub(crate) struct Share {
     /// Its outcome if it loads nothing.
     pub(crate) otherwise: Outcome,
     /// Why it loads nothing: the verdict that came closest to a load.
-    pub(crate) reason: Option<Verdict>,
+    pub(crate) reason: Option<CandidateVerdict>,
 }
 
 impl Share {
@@ -198,8 +198,28 @@ impl Plan {
                 Outcome::Refused
             },
             // Without any candidate, none fits the signature.
-            reason: Some(closest.unwrap_or(Verdict::Signature)),
+            reason: Some(reported_verdict(closest.unwrap_or(Verdict::Signature))),
         })
+    }
+
+    /// Asks nothing of the CPUs that are soft-offline; nor, if these are not to be
+    /// called, of their siblings.
+    pub(crate) fn park(&mut self, offline: &[u32], parked: Parked, topology: &Topology) {
+        for &cpu in offline {
+            let siblings = topology.threads_of(topology.core_of(cpu));
+            for sibling in siblings.filter(|_| parked == Parked::Refuse) {
+                let share = &mut self.shares[sibling as usize];
+                if share.loads() {
+                    share.target = None;
+                    share.reason = Some(CandidateVerdict::Parked);
+                }
+            }
+        }
+        for &cpu in offline {
+            let share = &mut self.shares[cpu as usize];
+            share.target = None;
+            share.otherwise = Outcome::Parked;
+        }
     }
 
     /// Asks nothing of a CPU that is missing.

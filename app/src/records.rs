@@ -20,7 +20,7 @@ use crate::request::Request;
 use crate::verdicts::{
     microcode_vendor, reported_outcome, reported_role, reported_vendor, reported_verdict,
 };
-use crate::worker::Probe;
+use crate::worker::{self, Probe};
 
 /// More damages than this are counted and not shown.
 const MAX_FINDINGS: usize = 32;
@@ -107,7 +107,14 @@ pub(crate) fn candidates(scan: &Scan<'_>, plan: &Plan) {
 }
 
 /// The revision of a CPU after all, its outcome and why.
-fn one_cpu(cpu: u32, probe: &Probe, plan: &Plan, record: Option<&Record>, after: Option<u32>) {
+fn one_cpu(
+    cpu: u32,
+    probe: &Probe,
+    plan: &Plan,
+    record: Option<&Record>,
+    after: Option<u32>,
+    nr_nmis: u32,
+) {
     let share = &plan.shares[cpu as usize];
     let outcome = match record {
         Some(record) => reported_outcome(record.outcome, share.otherwise),
@@ -125,10 +132,8 @@ fn one_cpu(cpu: u32, probe: &Probe, plan: &Plan, record: Option<&Record>, after:
         after: after.map(Hex32),
         target: share.target.map(Hex32),
         outcome,
-        reason: share
-            .reason
-            .filter(|_| outcome == Outcome::Refused)
-            .map(reported_verdict),
+        reason: share.reason.filter(|_| outcome == Outcome::Refused),
+        nr_nmis: Some(nr_nmis).filter(|&nr_nmis| nr_nmis > 0),
     });
 }
 
@@ -148,14 +153,23 @@ pub(crate) fn cached(share: &Share, state: &str) {
 /// The CPUs of a run in which nobody was stopped.
 pub(crate) fn idle_cpus(probes: &[Probe], plan: &Plan) {
     for (cpu, probe) in (0..).zip(probes) {
-        one_cpu(cpu, probe, plan, None, Some(probe.revision));
+        one_cpu(cpu, probe, plan, None, Some(probe.revision), 0);
     }
 }
 
 /// The CPUs of a run in which they were stopped, and their times.
 pub(crate) fn cpus(probes: &[Probe], plan: &Plan, request: &Request, records: &[Record]) {
     for (cpu, (probe, record)) in (0..).zip(probes.iter().zip(records)) {
-        one_cpu(cpu, probe, plan, Some(record), request.revisions.of(cpu));
+        let nr_nmis = worker::nr_nmis(cpu);
+        let record = request.explain(cpu, record);
+        one_cpu(
+            cpu,
+            probe,
+            plan,
+            Some(&record),
+            request.revisions.of(cpu),
+            nr_nmis,
+        );
     }
     times(records).for_each(|time| emit(&time));
 }
@@ -175,9 +189,9 @@ fn times(records: &[Record]) -> impl Iterator<Item = record::Time> {
 }
 
 /// What a load cost those who were there.
-pub(crate) fn spans(records: &[Record]) -> Spans {
+pub(crate) fn spans(request: &Request, records: &[Record]) -> Spans {
     let times: Vec<_> = times(records)
-        .filter(|time| time.called_in_ns.is_some())
+        .filter(|time| time.called_in_ns.is_some() && request.takes_part(time.id))
         .collect();
     Spans::of(times.iter())
 }

@@ -5,7 +5,7 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::cell::Cell;
 use core::hint::{black_box, spin_loop};
-use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use cpu::interrupts::{self, InterruptsOff};
 use cpu::registers::CpuIdReader;
@@ -14,12 +14,13 @@ use cpu::update::Loadable;
 use cpu::{Features, Native, Registers, Vendor};
 use hermit::{ring0, watch};
 use microcode::Cached;
-use rendezvous::{GpFault, Machine, Rendezvous};
+use rendezvous::{GpFault, Machine, Nmi, Outcome, Record, Rendezvous, Task};
 use report::record::Guard;
 
 use crate::arguments::Fault;
 use crate::features::After;
 use crate::hardware::{CpuRegisters, Model};
+use crate::worker;
 
 /// How long the control CPU waits for the next of the others to be out and to
 /// have read its revision once more, when it is out itself.
@@ -28,14 +29,8 @@ pub(crate) const DEPARTURE_TIMEOUT_NS: u64 = 1_000_000_000;
 /// A revision that was not read.
 const UNREAD: u64 = u64::MAX;
 
-/// NMIs since the request. One while CPUs are stopped must not end the machine.
-static NR_NMIS: AtomicU64 = AtomicU64::new(0);
-
-/// The kernel's NMI hook.
-fn on_nmi() -> bool {
-    NR_NMIS.fetch_add(1, Ordering::Relaxed);
-    true
-}
+/// Most NMIs that a CPU sends in a storm: every one interrupts the other CPU.
+const MAX_STORM: u32 = 1000;
 
 /// What one CPU loads, if anything.
 #[derive(Debug)]
@@ -66,6 +61,10 @@ pub(crate) struct Request {
     pub(crate) features: After,
     /// CPUs on which interrupts were off after they had left.
     pub(crate) nr_masked: AtomicU32,
+    /// By CPU: whether it has begun its part.
+    pub(crate) has_begun: Box<[AtomicBool]>,
+    /// Soft-offline CPUs that did not answer.
+    pub(crate) nr_unanswered: AtomicU32,
 }
 
 /// Each CPU's revision, read when all is over.
@@ -92,23 +91,28 @@ impl Revisions {
 /// One CPU, as the rendezvous sees it.
 struct OnCpu<'a> {
     cpu: u32,
+    request: &'a Request,
     registers: CpuRegisters<'a>,
-    clock: Clock,
     work: &'a Work,
     update: Option<Loadable<'a>>,
-    fault: Option<Fault>,
+    /// NMIs that it has sent as a test lever.
+    nr_storm: Cell<u32>,
     /// While this CPU is stopped.
     stopped: Cell<Option<InterruptsOff>>,
 }
 
 impl Machine for OnCpu<'_> {
     fn now_ns(&self) -> u64 {
-        self.clock.ns(Native.read_tsc())
+        self.request.now_ns()
     }
 
     fn relax(&self) {
-        if self.fault == Some(Fault::Disturb) {
-            self.registers.cpuid2(1, 0);
+        match self.request.fault {
+            Some(Fault::Disturb) => {
+                self.registers.cpuid2(1, 0);
+            }
+            Some(Fault::NmiStorm(target)) => self.storm(target),
+            _ => {}
         }
         spin_loop();
     }
@@ -128,8 +132,8 @@ impl Machine for OnCpu<'_> {
         }
     }
 
-    fn send_nmi(&self, _cpu: u32) {
-        // No plan has CPUs that are soft-offline.
+    fn send_nmi(&self, cpu: u32) {
+        self.request.send_nmi(cpu);
     }
 
     fn panic(&self, message: &'static str) {
@@ -137,10 +141,11 @@ impl Machine for OnCpu<'_> {
     }
 
     fn load(&self) -> Result<(), GpFault> {
-        if self.fault == Some(Fault::FaultingWrite(self.cpu)) {
+        let fault = self.request.fault;
+        if fault == Some(Fault::FaultingWrite(self.cpu)) {
             return cpu::update::provoke_fault(&Native).map_err(|_| GpFault);
         }
-        if self.fault == Some(Fault::Unquiet(self.cpu)) {
+        if fault == Some(Fault::Unquiet(self.cpu)) {
             let message = alloc::format!("CPU {} is unquiet on demand", self.cpu);
             log::warn!("{message}");
         }
@@ -158,18 +163,29 @@ impl Machine for OnCpu<'_> {
     }
 }
 
+impl OnCpu<'_> {
+    /// A test lever: NMIs for a CPU whose core loads.
+    fn storm(&self, target: u32) {
+        let nr_sent = self.nr_storm.get();
+        if nr_sent < MAX_STORM && self.request.rendezvous.core_loads(target) {
+            self.nr_storm.set(nr_sent + 1);
+            self.request.send_nmi(target);
+        }
+    }
+}
+
 impl Request {
     /// One CPU; a modelled one may read `memory`.
     fn on<'a>(&'a self, cpu: u32, memory: &'a [&'a [u8]]) -> OnCpu<'a> {
         let work = &self.work[cpu as usize];
         OnCpu {
             cpu,
+            request: self,
             registers: CpuRegisters::new(self.model, cpu, memory),
-            clock: self.clock,
             work,
             // It was tried when the request was made.
             update: work.loadable().and_then(Result::ok),
-            fault: self.fault,
+            nr_storm: Cell::new(0),
             stopped: Cell::new(None),
         }
     }
@@ -184,12 +200,96 @@ impl Request {
         self.revisions.of(cpu).is_some()
     }
 
-    /// From here on nobody may allocate or print.
-    pub(crate) fn start(&self, control: u32) {
-        ring0::set_nmi_hook(on_nmi);
-        NR_NMIS.store(0, Ordering::Relaxed);
+    /// Whether the CPU is called or held.
+    pub(crate) fn concerns(&self, cpu: u32) -> bool {
+        (cpu as usize) < self.work.len() && self.rendezvous.plan().task(cpu) != Task::Absent
+    }
+
+    /// Whether the CPUs are called in by NMI.
+    pub(crate) fn is_by_nmi(&self) -> bool {
+        self.rendezvous.plan().options().nmi == Nmi::Rendezvous
+    }
+
+    /// How many soft-offline CPUs did not answer, so that nobody was stopped.
+    pub(crate) fn nr_unanswered(&self) -> Option<u32> {
+        Some(self.nr_unanswered.load(Ordering::Relaxed)).filter(|&nr_cpus| nr_cpus > 0)
+    }
+
+    /// A CPU's notes; one that was not called is not late.
+    pub(crate) fn explain(&self, cpu: u32, record: &Record) -> Record {
+        let outcome = match record.outcome {
+            Outcome::Late if !self.takes_part(cpu) => Outcome::Attended,
+            Outcome::Late if self.nr_unanswered().is_some() => Outcome::Aborted,
+            outcome => outcome,
+        };
+        Record { outcome, ..*record }
+    }
+
+    fn now_ns(&self) -> u64 {
+        self.clock.ns(Native.read_tsc())
+    }
+
+    fn send_nmi(&self, cpu: u32) {
+        // One that is not sent is missed where it is waited for.
+        let _ = ring0::send_nmi(self.rendezvous.plan().apic_id(cpu));
+    }
+
+    /// From here on nobody may allocate or print. Has the soft-offline siblings
+    /// held; whether the others may be called.
+    pub(crate) fn start(&self, control: u32) -> bool {
         watch::arm();
-        let _ = self.rendezvous.request(&self.on(control, &[]));
+        let held = self.rendezvous.request(&self.on(control, &[]));
+        let nr_unanswered = held.err().map_or(0, |unanswered| unanswered.nr_cpus);
+        self.nr_unanswered.store(nr_unanswered, Ordering::Relaxed);
+        nr_unanswered == 0
+    }
+
+    /// Calls the CPUs in by NMI, this one last, where that is asked for.
+    pub(crate) fn call_by_nmi(&self, control: u32) {
+        if self.is_by_nmi() {
+            let others = (0..self.work.len() as u32).filter(|&cpu| cpu != control);
+            let called = others.chain([control]).filter(|&cpu| self.takes_part(cpu));
+            called.for_each(|cpu| self.send_nmi(cpu));
+        }
+    }
+
+    /// What an NMI does on a CPU of this request.
+    pub(crate) fn answer_nmi(&self, cpu: u32) {
+        let has_begun = || self.has_begun[cpu as usize].load(Ordering::Relaxed);
+        let update = self.work[cpu as usize].update.as_ref();
+        let memory = update.map(|cached| cached.bytes());
+        let machine = self.on(cpu, memory.as_slice());
+        if self.fault == Some(Fault::NeverArrives(cpu)) {
+            return;
+        }
+        match self.rendezvous.plan().task(cpu) {
+            Task::Hold if !has_begun() => {
+                self.has_begun[cpu as usize].store(true, Ordering::Relaxed);
+                self.rendezvous.hold(cpu, &machine);
+            }
+            Task::Load { .. } | Task::Attend if self.is_by_nmi() && !has_begun() => {
+                self.attend(cpu, &machine);
+            }
+            // The ordinary handlers of kernels look at counters and banks of the
+            // CPU; what is forbidden to them, this one does.
+            _ if !self.rendezvous.contain(cpu, &machine) => {
+                machine.registers.cpuid2(1, 0);
+            }
+            _ => {}
+        }
+    }
+
+    fn attend(&self, cpu: u32, machine: &OnCpu<'_>) {
+        if let Some(Fault::Late { cpu: late, us }) = self.fault
+            && late == cpu
+        {
+            let comes_ns = self.now_ns() + u64::from(us) * 1000;
+            while self.now_ns() < comes_ns {
+                spin_loop();
+            }
+        }
+        self.has_begun[cpu as usize].store(true, Ordering::Relaxed);
+        self.rendezvous.attend(cpu, machine);
     }
 
     /// One CPU's part.
@@ -197,18 +297,20 @@ impl Request {
         if self.fault == Some(Fault::NeverArrives(cpu)) {
             return;
         }
-        if let Some(Fault::Late { cpu: late, us }) = self.fault
-            && late == cpu
-        {
-            let comes_ns = self.clock.ns(Native.read_tsc()) + u64::from(us) * 1000;
-            while self.clock.ns(Native.read_tsc()) < comes_ns {
-                spin_loop();
-            }
-        }
         let update = self.work[cpu as usize].update.as_ref();
         let memory = update.map(|cached| cached.bytes());
         let machine = self.on(cpu, memory.as_slice());
-        self.rendezvous.attend(cpu, &machine);
+        // An NMI comes between two instructions: what it has begun here is over.
+        let has_begun = || self.has_begun[cpu as usize].load(Ordering::Relaxed);
+        if self.is_by_nmi() {
+            let deadline_ns = self.now_ns() + DEPARTURE_TIMEOUT_NS;
+            while !has_begun() && self.now_ns() < deadline_ns {
+                spin_loop();
+            }
+        }
+        if self.takes_part(cpu) && !has_begun() {
+            self.attend(cpu, &machine);
+        }
         if !interrupts::are_on() {
             self.nr_masked.fetch_add(1, Ordering::Relaxed);
         }
@@ -222,27 +324,28 @@ impl Request {
     /// Waits on the control CPU until all others are out, or long enough; what
     /// the guard saw meanwhile.
     pub(crate) fn finish(&self) -> Guard {
-        let now_ns = || self.clock.ns(Native.read_tsc());
-        let mut deadline_ns = now_ns() + DEPARTURE_TIMEOUT_NS;
-        for cpu in (0..self.work.len() as u32).filter(|&cpu| self.takes_part(cpu)) {
+        let mut deadline_ns = self.now_ns() + DEPARTURE_TIMEOUT_NS;
+        for cpu in (0..self.work.len() as u32).filter(|&cpu| self.concerns(cpu)) {
             let is_out = || self.has_finished(cpu);
             if is_out() {
                 continue;
             }
             // By some protocols the control CPU is through before others come.
             let may_come = || self.rendezvous.has_called_in(cpu) || self.rendezvous.opened();
-            while may_come() && !is_out() && now_ns() < deadline_ns {
+            while may_come() && !is_out() && self.now_ns() < deadline_ns {
                 spin_loop();
             }
             if is_out() {
-                deadline_ns = now_ns() + DEPARTURE_TIMEOUT_NS;
+                deadline_ns = self.now_ns() + DEPARTURE_TIMEOUT_NS;
             }
         }
         let (nr_allocations, nr_writes) = watch::disarm();
         Guard {
             nr_allocations,
             nr_writes,
-            nr_nmis: NR_NMIS.load(Ordering::Relaxed),
+            nr_nmis: (0..self.work.len() as u32)
+                .map(|cpu| u64::from(worker::nr_nmis(cpu)))
+                .sum(),
             nr_masked: Some(self.nr_masked.load(Ordering::Relaxed)),
         }
     }

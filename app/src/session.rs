@@ -3,29 +3,27 @@
 
 use alloc::boxed::Box;
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::hint::spin_loop;
-use core::sync::atomic::AtomicU32;
 
 use cpu::{Native, Registers};
 use hermit::watch;
-use microcode::{Cache, Policy};
-use rendezvous::{Order, Record, Rendezvous, Task};
-use report::record::{Deviation, Final, Guard, Handover, Prepare};
+use microcode::Cache;
+use rendezvous::{Order, Record};
+use report::record::{Deviation, Final, Guard, Handover};
 use report::{Hex32, Status};
 
-use crate::arguments::Job;
 use crate::complaints;
 use crate::console::emit;
-use crate::features::{self, After};
+use crate::features;
 use crate::job::Setup;
 use crate::online;
 use crate::plan::Plan;
 use crate::records;
-use crate::request::{DEPARTURE_TIMEOUT_NS, Request, Revisions, Work};
+use crate::request::{DEPARTURE_TIMEOUT_NS, Request};
 use crate::tests::{Stop, Tests};
 use crate::verdicts::reported_outcome;
 use crate::worker;
@@ -41,6 +39,8 @@ pub(crate) enum End {
     /// Another CPU has taken it over and will report.
     TakenOver,
 }
+
+mod prepare;
 
 /// A load that is under way.
 #[derive(Debug)]
@@ -149,132 +149,6 @@ impl Session {
         self.history.nr_rounds == 0
     }
 
-    /// Makes the next load's plan and request; none when all is done.
-    fn prepare(&mut self) -> Result<Option<Arc<Request>>, Stop> {
-        let error = |reason: String| Stop(Status::Error, reason);
-        let arguments = &self.setup.arguments;
-        if self.history.nr_rounds >= arguments.nr_rounds || self.tests.are_over() {
-            return Ok(None);
-        }
-        if self.lost[self.control as usize].is_some() {
-            let reason = "the only CPU that came back cannot load, since its core still does";
-            return Err(Stop(Status::Fail, reason.into()));
-        }
-        let is_first = self.is_first();
-        if !is_first && arguments.is_raised() {
-            let raised = self.setup.microcode.raise();
-            raised.map_err(|refusal| error(refusal.to_string()))?;
-        }
-        let Setup {
-            arguments,
-            clock,
-            microcode,
-            source,
-            probes,
-            ..
-        } = &self.setup;
-        let began_ticks = Native.read_tsc();
-        let scan = microcode::scan(microcode.bytes());
-        let scan_ticks = Native.read_tsc().wrapping_sub(began_ticks);
-        let nr_bytes = microcode.bytes().len();
-        if is_first {
-            records::initrd(&scan, *source, nr_bytes);
-            complaints::judge_initrd(&mut self.tests, &scan, nr_bytes)?;
-        }
-        let policy = Policy {
-            force: arguments.force,
-            ..Policy::default()
-        };
-        let mut plan = Plan::make(probes, &scan, &policy, &mut self.cache).map_err(error)?;
-        for (cpu, _) in (0..).zip(&self.lost).filter(|(_, lost)| lost.is_some()) {
-            plan.exclude(cpu);
-        }
-        if is_first {
-            emit(&Prepare {
-                scan_ns: clock.ns(scan_ticks),
-                judge_ns: clock.ns(plan.judge_ticks),
-                cache_ns: clock.ns(plan.cache_ticks),
-            });
-            records::candidates(&scan, &plan);
-            if arguments.job == Job::DryRun || !plan.loads() {
-                records::idle_cpus(probes, &plan);
-            }
-            complaints::judge_plan(&mut self.tests, &plan)?;
-            if arguments.job == Job::DryRun {
-                return Ok(None);
-            }
-        }
-        drop(scan);
-        if !plan.loads() {
-            let reason = "every CPU runs the newest update already";
-            if is_first {
-                self.tests.end(Status::Skip, reason);
-                self.tests.end(Status::Skip, reason);
-                self.tests.end(Status::Pass, "");
-            }
-            return Err(Stop(Status::Skip, reason.into()));
-        }
-        let request = Arc::new(self.request(&plan).map_err(error)?);
-        self.round = Some(Round {
-            plan,
-            request: Arc::clone(&request),
-            began_ticks,
-        });
-        Ok(Some(request))
-    }
-
-    /// Puts together all that the workers need, so that they need nothing more.
-    fn request(&self, plan: &Plan) -> Result<Request, String> {
-        let Setup {
-            arguments,
-            topology,
-            clock,
-            model,
-            probes,
-            ..
-        } = &self.setup;
-        let work = probes
-            .iter()
-            .zip(&plan.shares)
-            .map(|(probe, share)| {
-                let update = self.cache.lookup(&share.kind).filter(|_| share.loads());
-                let work = Work {
-                    vendor: probe.identity.vendor,
-                    update: update.cloned(),
-                };
-                match work.loadable() {
-                    Some(Err(bad)) => Err(format!("the cached update cannot be loaded: {bad:?}")),
-                    Some(Ok(_)) | None => Ok(work),
-                }
-            })
-            .collect::<Result<_, _>>()?;
-        let tasks = plan
-            .shares
-            .iter()
-            .zip(&self.lost)
-            .map(|(share, lost)| lost.as_ref().map_or(share.task(), |_| Task::Absent))
-            .collect();
-        let plan = rendezvous::Plan::new(
-            Arc::clone(topology),
-            tasks,
-            self.control,
-            probes[0].identity.vendor == cpu::Vendor::Amd,
-            arguments.options,
-            arguments.timeouts,
-        );
-        Ok(Request {
-            rendezvous: Rendezvous::new(arguments.protocol, plan),
-            work,
-            clock: *clock,
-            model: *model,
-            // What is to go wrong in the guest does so once.
-            fault: arguments.fault.filter(|_| self.is_first()),
-            revisions: Revisions::new(probes.len() as u32),
-            features: After::new(probes.len() as u32),
-            nr_masked: AtomicU32::new(0),
-        })
-    }
-
     /// Looks at what came of a load.
     fn conclude(&mut self) {
         let Some(round) = self.round.take() else {
@@ -303,10 +177,9 @@ impl Session {
         let nr_cpus = request.rendezvous.plan().nr_called();
         let revision = plan.shares.iter().find_map(|share| share.target);
         self.look_at_cpus(&request);
-        drop((plan, request));
+        let spans = records::spans(&request, &records);
+        drop((plan, request, records));
         if self.setup.arguments.nr_rounds > 1 {
-            let spans = records::spans(&records);
-            drop(records);
             self.note_round(report::record::Round {
                 number: self.history.nr_rounds,
                 revision: revision.map(Hex32),
@@ -404,7 +277,7 @@ impl Session {
         let clock = self.setup.clock;
         let now_ns = || clock.ns(Native.read_tsc());
         let deadline_ns = now_ns() + DEPARTURE_TIMEOUT_NS;
-        let is_out = |cpu| !request.takes_part(cpu) || request.has_finished(cpu);
+        let is_out = |cpu| !request.concerns(cpu) || request.has_finished(cpu);
         let are_all_out = || (0..self.lost.len() as u32).all(is_out);
         // One that came too late for this load may take part in the next.
         let is_next = self.history.nr_rounds < self.setup.arguments.nr_rounds;
@@ -420,7 +293,7 @@ impl Session {
                     probe.features = features;
                 }
                 *lost = None;
-            } else if lost.is_none() {
+            } else if lost.is_none() && request.concerns(cpu) && request.nr_unanswered().is_none() {
                 *lost = Some(Arc::clone(request));
                 nr_lost += 1;
             }

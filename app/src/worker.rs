@@ -62,8 +62,10 @@ struct Door {
     probe: OnceBox<ProbeResult>,
     /// The gathering that the worker came to last.
     gathered: AtomicU32,
-    /// The request that it is to take part in.
+    /// The request that it takes part in. No other CPU wants the lock meanwhile.
     request: Spinlock<Option<Arc<Request>>>,
+    /// NMIs since the last request began.
+    nr_nmis: AtomicU32,
 }
 
 impl Door {
@@ -72,6 +74,7 @@ impl Door {
             probe: OnceBox::new(),
             gathered: AtomicU32::new(0),
             request: Spinlock::new(None),
+            nr_nmis: AtomicU32::new(0),
         }
     }
 }
@@ -191,10 +194,11 @@ pub(crate) fn live(cpu: u32) -> ! {
             errand::look(cpu);
             spin_loop();
         }
-        let request = door.request.lock().take();
+        let request = door.request.lock().clone();
         if let Some(request) = request {
             request.answer(cpu);
             let is_well = request.has_finished(cpu);
+            door.request.lock().take();
             drop(request);
             watch(cpu, number, is_well);
         }
@@ -234,6 +238,28 @@ fn leave_desk(number: u32) -> Option<Box<Session>> {
     Some(session)
 }
 
+/// The kernel's NMI hook: the request that the CPU is part of has its say.
+pub(crate) fn on_nmi() -> bool {
+    let cpu = ring0::core_id();
+    if let Some(door) = door(cpu) {
+        door.nr_nmis.fetch_add(1, Ordering::Relaxed);
+        // It is locked where the NMI came upon the lock's holder, on its way to the
+        // request or from it: no load is near.
+        if let Some(request) = door.request.try_lock()
+            && let Some(request) = request.as_ref()
+        {
+            request.answer_nmi(cpu);
+        }
+    }
+    // No NMI ends the machine.
+    true
+}
+
+/// How many NMIs a CPU has had since the last request began.
+pub(crate) fn nr_nmis(cpu: u32) -> u32 {
+    door(cpu).map_or(0, |door| door.nr_nmis.load(Ordering::Relaxed))
+}
+
 /// Calls those of the workers up that `are_expected` names, and waits until they
 /// are. One that does not come is late at the gate.
 pub(crate) fn gather(are_expected: impl Fn(u32) -> bool) {
@@ -263,19 +289,32 @@ pub(crate) fn gather(are_expected: impl Fn(u32) -> bool) {
 pub(crate) fn call(session: Box<Session>, request: &Arc<Request>) -> Option<Box<Session>> {
     let control = session.control();
     let patience_us = session.patience_us();
-    let is_other = |cpu: u32| cpu != control && request.takes_part(cpu);
-    gather(is_other);
-    for (cpu, door) in (0..).zip(DOORS.get().into_iter().flatten()) {
-        if is_other(cpu) {
-            *door.request.lock() = Some(Arc::clone(request));
-        }
+    let is_by_nmi = request.is_by_nmi();
+    // An NMI wakes them itself, and is to show what it costs.
+    gather(|cpu| !is_by_nmi && cpu != control && request.takes_part(cpu));
+    let doors = || (0..).zip(DOORS.get().into_iter().flatten());
+    let concerned = || doors().filter(|(cpu, _)| request.concerns(*cpu));
+    for (_, door) in concerned() {
+        *door.request.lock() = Some(Arc::clone(request));
+        door.nr_nmis.store(0, Ordering::Relaxed);
     }
     let number = GATHERING.load(Ordering::Relaxed);
     *DESK.lock() = Some((number, session));
     OVERDUE_US.store(now_us() + patience_us, Ordering::Relaxed);
-    request.start(control);
+    let is_on = request.start(control);
+    if !is_on {
+        for (_, door) in concerned() {
+            door.request.lock().take();
+        }
+    }
     // Release pairs with the Acquire in `live`.
     CALLED.store(number, Ordering::Release);
-    request.answer(control);
+    if is_on {
+        request.call_by_nmi(control);
+        request.answer(control);
+        if let Some(door) = door(control) {
+            door.request.lock().take();
+        }
+    }
     leave_desk(number)
 }

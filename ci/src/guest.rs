@@ -9,7 +9,7 @@ pub use fault::{Fault, FaultError};
 
 use clap::ValueEnum;
 use engine::Config;
-use rendezvous::{CallIn, Election, Name, Named, OnHang, Order};
+use rendezvous::{CallIn, Election, Name, Named, Nmi, OnHang, Order, Parked};
 use report::DRY_RUN;
 use serde::Deserialize;
 
@@ -71,6 +71,15 @@ pub struct Guest {
     /// Which cores write when.
     #[serde(default, deserialize_with = "named::member")]
     pub order: Order,
+    /// What becomes of NMIs while CPUs are stopped.
+    #[serde(default, deserialize_with = "named::member")]
+    pub nmi: Nmi,
+    /// CPUs that are soft-offline.
+    #[serde(default)]
+    pub offline: Vec<u32>,
+    /// What is done about those whose siblings load.
+    #[serde(default, deserialize_with = "named::member")]
+    pub parked: Parked,
     /// What becomes of a machine that is held up.
     #[serde(default, deserialize_with = "named::member")]
     pub on_hang: OnHang,
@@ -111,6 +120,19 @@ impl Guest {
         self.faults
             .iter()
             .try_for_each(|fault| fault.check(nr_online))?;
+        for &cpu in &self.offline {
+            if !(1..nr_online).contains(&cpu) {
+                return Err(FaultError::Offline {
+                    cpu,
+                    last: nr_online - 1,
+                });
+            }
+        }
+        if self.nmi == Nmi::Rendezvous
+            && let Some(&fault) = self.levers().find(|f| matches!(f, Fault::Unquiet(_)))
+        {
+            return Err(FaultError::InNmi(fault));
+        }
         let mut levers = self.levers();
         match (levers.next(), levers.next()) {
             (Some(&first), Some(&second)) => Err(FaultError::Together(first, second)),
@@ -134,7 +156,13 @@ impl Guest {
         application.extend(word("call_in", self.call_in));
         application.extend(word("election", self.election));
         application.extend(word("order", self.order));
+        application.extend(word("nmi", self.nmi));
         application.extend(word("on_hang", self.on_hang));
+        if !self.offline.is_empty() {
+            let cpus: Vec<_> = self.offline.iter().map(ToString::to_string).collect();
+            application.push(format!("offline={}", cpus.join(",")));
+            application.extend(word("parked", self.parked));
+        }
         let dead: Vec<_> = self
             .faults
             .iter()

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use rendezvous::{CallIn, Election, OnHang, Order};
+use rendezvous::{CallIn, Election, Nmi, OnHang, Order, Parked};
 use report::{CandidateVerdict, InitrdSource, Outcome, Register, Status};
 use serde::de::{Deserialize, Deserializer, Error};
 
@@ -40,7 +40,7 @@ macro_rules! names {
 }
 
 names!(CandidateVerdict, InitrdSource, Outcome, Register);
-names!(of rendezvous::Named: rendezvous::Name, CallIn, Election, OnHang, Order);
+names!(of rendezvous::Named: rendezvous::Name, CallIn, Election, Nmi, OnHang, Order, Parked);
 
 impl Name for Status {
     const ALL: &'static [Self] = &[Self::Pass, Self::Fail, Self::Skip, Self::Error];

@@ -33,6 +33,7 @@ pub fn result(result: &RunResult) -> String {
     }
     text += &features(result);
     text += &tests(result);
+    text += &nmis(result);
     text += &rounds(result);
     text += &arrivals(result);
     text + &verdict(result)
@@ -81,6 +82,18 @@ fn tests(result: &RunResult) -> String {
         }
     }
     text
+}
+
+/// A line on the NMIs that arrived during the request, if any did.
+fn nmis(result: &RunResult) -> String {
+    let hit = result.cpus.iter().filter(|cpu| cpu.nmis > 0);
+    let hit: Vec<_> = hit
+        .map(|cpu| format!("CPU {} {}", cpu.id, cpu.nmis))
+        .collect();
+    if hit.is_empty() {
+        return String::new();
+    }
+    format!("  NMIs: {}\n", hit.join(", "))
 }
 
 /// A line on each CPU that came online later.

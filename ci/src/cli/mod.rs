@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use clap::builder::{PossibleValuesParser, RangedI64ValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, value_parser};
 use clap_complete::Shell;
-use rendezvous::{CallIn, Election, Name, Named, OnHang, Order};
+use rendezvous::{CallIn, Election, Name, Named, Nmi, OnHang, Order, Parked};
 
 use crate::guest::{DEADLINES_US, Fault, Hardware, ROUNDS};
 use crate::machine::model::FaultPlan;
@@ -173,6 +173,17 @@ pub struct RunArgs {
     /// CPU's alone first
     #[arg(long, value_parser = choice::<Order>())]
     order: Option<Order>,
+    /// What becomes of NMIs while CPUs are stopped: their handler runs, they are
+    /// held while their core loads, or the CPUs are called in by NMI
+    #[arg(long, value_parser = choice::<Nmi>())]
+    nmi: Option<Nmi>,
+    /// CPUs that are soft-offline, such as 1,3
+    #[arg(long, value_name = "CPUS", value_delimiter = ',')]
+    offline: Vec<u32>,
+    /// What is done about them where a sibling is to load: they are called by NMI
+    /// and held, or their core is refused
+    #[arg(long, value_parser = choice::<Parked>(), requires = "offline")]
+    parked: Option<Parked>,
     /// What becomes of a machine of which a CPU does not come back in time
     #[arg(long, value_parser = choice::<OnHang>())]
     on_hang: Option<OnHang>,
@@ -199,7 +210,8 @@ pub struct RunArgs {
     #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..))]
     online: Option<u32>,
     /// Make something go wrong in the first load: never-arrives:CPU, late:CPU:US,
-    /// gp-fault:CPU, unquiet:CPU, dead:CPU, disturb, panic, exception, hang (repeatable)
+    /// gp-fault:CPU, unquiet:CPU, dead:CPU, nmi-storm:CPU, disturb, panic, exception,
+    /// hang (repeatable)
     #[arg(long = "fault", value_name = "KIND[:CPU]")]
     faults: Vec<Fault>,
     /// What takes the write: the CPU's registers, or a model within the guest
@@ -291,6 +303,9 @@ impl RunArgs {
             call_in: self.call_in,
             election: self.election,
             order: self.order,
+            nmi: self.nmi,
+            offline: self.offline.clone(),
+            parked: self.parked,
             on_hang: self.on_hang,
             callin_us: self.callin_us,
             update_us: self.update_us,
@@ -394,6 +409,8 @@ mod tests {
             "--repeat 1000001",
             "--repeat 2 --dry-run",
             "--fault late:1",
+            "--nmi sometimes",
+            "--parked refuse",
             "--update-us 600000001",
         ] {
             assert!(parse(&format!("muster run {line}")).is_err(), "{line}");

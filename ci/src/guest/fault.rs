@@ -24,6 +24,8 @@ pub enum Fault {
     GpFault(u32),
     /// The CPU allocates and prints while others are stopped.
     Unquiet(u32),
+    /// CPUs that wait send this one NMIs while its core loads.
+    NmiStorm(u32),
     /// CPUs that wait for another one execute CPUID meanwhile, which a sibling of
     /// one that loads must not.
     Disturb,
@@ -41,7 +43,7 @@ pub enum FaultError {
     /// No such kind.
     #[error(
         "there is no fault {0:?}: give never-arrives:CPU, late:CPU:US, gp-fault:CPU, unquiet:CPU, \
-         dead:CPU, disturb, panic, exception or hang"
+         dead:CPU, nmi-storm:CPU, disturb, panic, exception or hang"
     )]
     Kind(String),
     /// The kind needs a CPU.
@@ -72,6 +74,19 @@ pub enum FaultError {
         /// How many there are.
         last: u32,
     },
+    /// No such CPU can be soft-offline.
+    #[error(
+        "offline = {cpu}: of the CPUs that are started at boot, 1 to {last} can be soft-offline"
+    )]
+    Offline {
+        /// What was given.
+        cpu: u32,
+        /// The last that there is.
+        last: u32,
+    },
+    /// A handler of NMIs can neither allocate nor print.
+    #[error("the fault {0} cannot be had in a rendezvous by NMI: take nmi hold or off")]
+    InNmi(Fault),
     /// The application pulls one lever at most.
     #[error("the faults {0} and {1} cannot be had together: only dead:CPU goes with another")]
     Together(Fault, Fault),
@@ -88,6 +103,7 @@ impl Fault {
             Self::Dead(_) => "dead",
             Self::GpFault(_) => "gp-fault",
             Self::Unquiet(_) => "unquiet",
+            Self::NmiStorm(_) => "nmi-storm",
             Self::Disturb => "disturb",
             Self::Panic => "panic",
             Self::Exception => "exception",
@@ -101,6 +117,7 @@ impl Fault {
             | Self::Late { cpu, .. }
             | Self::Dead(cpu)
             | Self::GpFault(cpu)
+            | Self::NmiStorm(cpu)
             | Self::Unquiet(cpu) => Some(cpu),
             Self::Disturb | Self::Panic | Self::Exception | Self::Hang => None,
         }
@@ -150,6 +167,7 @@ impl FromStr for Fault {
             "dead" => of_cpu(Self::Dead),
             "gp-fault" => of_cpu(Self::GpFault),
             "unquiet" => of_cpu(Self::Unquiet),
+            "nmi-storm" => of_cpu(Self::NmiStorm),
             "disturb" => of_all(Self::Disturb),
             "panic" => of_all(Self::Panic),
             "exception" => of_all(Self::Exception),

@@ -230,6 +230,8 @@ pub struct CpuResult {
     pub refused_for: Option<CandidateVerdict>,
     /// The error code that peers return for this outcome.
     pub errno: Option<&'static str>,
+    /// NMIs that it got during the request.
+    pub nmis: u32,
     /// Interrupts off, arrival announced.
     pub called_in_ns: Option<u64>,
     /// The gate's decision seen.
@@ -381,7 +383,8 @@ impl CpuResult {
             target: cpu.target,
             outcome: cpu.outcome,
             refused_for: cpu.reason,
-            errno: cpu.outcome.errno(),
+            errno: cpu.outcome.errno_for(cpu.reason),
+            nmis: cpu.nr_nmis.unwrap_or_default(),
             called_in_ns: time.and_then(|t| t.called_in_ns),
             gate_ns: time.and_then(|t| t.gate_ns),
             load_start_ns: time.and_then(|t| t.load_start_ns),

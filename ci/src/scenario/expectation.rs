@@ -44,6 +44,8 @@ pub struct Expectation {
     /// What the machine saw that a loader must not do, by kind, each as often as
     /// it was seen.
     pub misuses: Option<Vec<String>>,
+    /// The CPUs that NMIs arrived on during the request.
+    pub nmis: Option<Vec<u32>>,
     /// How tests ended, by name.
     #[serde(default)]
     pub tests: BTreeMap<String, Named<Status>>,
@@ -178,6 +180,7 @@ impl Expectation {
             candidates: None,
             features: Some(Vec::new()),
             misuses: None,
+            nmis: None,
             tests: BTreeMap::new(),
             plan: Some(plan),
         }
@@ -217,6 +220,7 @@ impl Expectation {
         }
         let is_of_all = |features: &Vec<ExpectedFeature>| features.iter().all(|f| f.cpus.is_none());
         self.features = self.features.take().filter(is_of_all);
+        self.nmis = None;
     }
 
     /// What of a result is otherwise than declared, the verdict aside.
@@ -257,6 +261,13 @@ impl Expectation {
             let found: Vec<_> = result.misuses.iter().map(|misuse| &misuse.kind).collect();
             if found != misuses.iter().collect::<Vec<_>>() {
                 deviations.push(format!("the misuses are {found:?}, not {misuses:?}"));
+            }
+        }
+        if let Some(nmis) = &self.nmis {
+            let hit = result.cpus.iter().filter(|cpu| cpu.nmis > 0);
+            let hit: Vec<_> = hit.map(|cpu| cpu.id).collect();
+            if hit != *nmis {
+                deviations.push(format!("NMIs arrived on the CPUs {hit:?}, not {nmis:?}"));
             }
         }
         for (name, status) in &self.tests {
@@ -334,6 +345,7 @@ mod tests {
             "arrivals = [\"updated\"]",
             "features = [{ leaf = 7, register = \"edx\", set = 1 }]",
             "candidates = []",
+            "nmis = [1]",
             "candidates = [\"older\"]",
             "tests = { load = \"FAIL\" }",
             "tests = { other = \"PASS\" }",

@@ -10,7 +10,7 @@
 
 use std::path::PathBuf;
 
-use rendezvous::{CallIn, Election, Name, OnHang, Order};
+use rendezvous::{CallIn, Election, Name, Nmi, OnHang, Order, Parked};
 
 use super::Scenario;
 use crate::firmware::Spec;
@@ -43,6 +43,12 @@ pub struct Overrides {
     pub election: Option<Election>,
     /// Which cores write when.
     pub order: Option<Order>,
+    /// What becomes of NMIs.
+    pub nmi: Option<Nmi>,
+    /// CPUs that are soft-offline.
+    pub offline: Vec<u32>,
+    /// What is done about them.
+    pub parked: Option<Parked>,
     /// What becomes of a machine that is held up.
     pub on_hang: Option<OnHang>,
     /// How long the CPUs are waited for at the gate, in µs.
@@ -86,6 +92,8 @@ impl Overrides {
                 .protocol
                 .is_some_and(|name| name != scenario.guest.protocol)
             || !self.faults.is_empty()
+            || !self.offline.is_empty()
+            || self.parked.is_some()
             || self.plan.is_some();
         let numbers = [self.cpus, self.threads, self.packages, self.online];
         let changes_cpus = numbers != [None; 4];
@@ -126,6 +134,8 @@ impl Overrides {
         replace(&mut guest.call_in, self.call_in);
         replace(&mut guest.election, self.election);
         replace(&mut guest.order, self.order);
+        replace(&mut guest.nmi, self.nmi);
+        replace(&mut guest.parked, self.parked);
         replace(&mut guest.on_hang, self.on_hang);
         replace(&mut guest.callin_us, self.callin_us.map(Some));
         replace(&mut guest.update_us, self.update_us.map(Some));
@@ -134,6 +144,9 @@ impl Overrides {
         scenario.guest.force |= self.force;
         if self.dry_run {
             scenario.guest.job = Job::DryRun;
+        }
+        if !self.offline.is_empty() {
+            scenario.guest.offline = self.offline;
         }
         if !self.faults.is_empty() {
             scenario.guest.faults = self.faults;

@@ -43,7 +43,7 @@ mod words;
 mod tests;
 
 pub use machine::{GpFault, Machine};
-pub use options::{CallIn, Election, Named, Nmi, OnHang, Options, Order, Timeouts};
+pub use options::{CallIn, Election, Named, Nmi, OnHang, Options, Order, Parked, Timeouts};
 pub use plan::{Plan, Task};
 pub use protocols::Name;
 pub use rendezvous::{Rendezvous, Unanswered};

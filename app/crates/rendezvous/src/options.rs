@@ -86,6 +86,17 @@ named! {
 }
 
 named! {
+    /// What is done about a soft-offline sibling of a CPU that is to load.
+    pub enum Parked {
+        /// It is called by NMI and held while its core loads.
+        #[default]
+        Kick = "kick",
+        /// Its core loads nothing.
+        Refuse = "refuse",
+    }
+}
+
+named! {
     /// What becomes of a machine of which a CPU does not come back in time.
     pub enum OnHang {
         /// The others leave, and the report names the one that hangs.

@@ -135,6 +135,18 @@ impl Plan {
         self.tasks[cpu as usize]
     }
 
+    /// What was chosen.
+    #[must_use]
+    pub fn options(&self) -> Options {
+        self.options
+    }
+
+    /// A CPU's APIC id.
+    #[must_use]
+    pub fn apic_id(&self, cpu: u32) -> u32 {
+        self.topology.place(cpu).apic_id
+    }
+
     /// The CPU that runs the request.
     #[must_use]
     pub fn control(&self) -> u32 {

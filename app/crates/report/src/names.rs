@@ -113,7 +113,7 @@ names! {
         Mismatch = "mismatch",
         /// The CPU was still inside the load at the update deadline.
         Hung = "hung",
-        /// The CPU is present but was not brought up.
+            /// The CPU is soft-offline: it loaded nothing itself.
         Parked = "parked",
         /// A dry run: it would have got the update.
         Planned = "planned",
@@ -142,6 +142,15 @@ impl Outcome {
             Self::GpFault | Self::NotTaken | Self::Mismatch => Some("EIO"),
             Self::Hung => Some("ETIMEDOUT"),
             Self::Parked => Some("EPERM"),
+        }
+    }
+
+    /// The same for a CPU that was refused for that reason.
+    #[must_use]
+    pub fn errno_for(self, reason: Option<CandidateVerdict>) -> Option<&'static str> {
+        match (self, reason) {
+            (Self::Refused, Some(CandidateVerdict::Parked)) => Self::Parked.errno(),
+            _ => self.errno(),
         }
     }
 }
@@ -179,6 +188,8 @@ names! {
         Digest = "digest",
         /// It is a pre-production update and the policy refuses those.
         PreProduction = "pre-production",
+        /// A sibling of the CPU is soft-offline, and the policy is not to call it.
+        Parked = "parked",
     }
 }
 

@@ -216,6 +216,8 @@ record! {
         outcome: Outcome = "outcome",
         /// Why, for `refused`.
         reason: Option<CandidateVerdict> = "reason",
+        /// NMIs that it got during the request, if any.
+        nr_nmis: Option<u32> = "nmis",
     }
 }
 
@@ -283,6 +285,7 @@ mod tests {
             target: Some(Hex32(0xf0)),
             outcome: Outcome::Followed,
             reason: None,
+            nr_nmis: None,
         }
     }
 
