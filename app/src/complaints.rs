@@ -5,7 +5,7 @@ use alloc::string::{String, ToString};
 
 use hermit::ring0;
 use microcode::{Scan, Severity};
-use rendezvous::Record;
+use rendezvous::{Record, Topology};
 use report::record::Guard;
 use report::{CandidateVerdict, Hex32, Outcome, Status};
 
@@ -129,8 +129,9 @@ pub(crate) fn of_load(plan: &Plan, records: &[Record]) -> Option<String> {
     ))
 }
 
-/// Test `verify`: every CPU with a target shows it, read once more.
-pub(crate) fn of_revisions(plan: &Plan, request: &Request) -> Option<String> {
+/// Test `verify`: every CPU with a target shows it, read once more, and so do the
+/// threads of a core.
+pub(crate) fn of_revisions(plan: &Plan, request: &Request, topology: &Topology) -> Option<String> {
     let (mut nr_targeted, mut nr_off) = (0, 0);
     for (cpu, share) in (0..).zip(&plan.shares) {
         if let Some(target) = share.target {
@@ -138,5 +139,19 @@ pub(crate) fn of_revisions(plan: &Plan, request: &Request) -> Option<String> {
             nr_off += u32::from(request.revisions.of(cpu) != Some(target));
         }
     }
-    (nr_off > 0).then(|| format!("{nr_off} of {nr_targeted} CPUs are not on their target revision"))
+    if nr_off > 0 {
+        return Some(format!(
+            "{nr_off} of {nr_targeted} CPUs are not on their target revision"
+        ));
+    }
+    // Of the threads that took part.
+    let shown = |cpu: &u32| request.takes_part(*cpu).then(|| request.revisions.of(*cpu));
+    (0..topology.nr_cores()).find_map(|core| {
+        let first = topology.threads_of(core).find(|cpu| shown(cpu).is_some())?;
+        let is_other = |cpu: &u32| shown(cpu).is_some_and(|own| Some(own) != shown(&first));
+        let other = topology.threads_of(core).find(is_other)?;
+        Some(format!(
+            "CPUs {first} and {other} share a core and show different revisions"
+        ))
+    })
 }

@@ -109,12 +109,13 @@ pub(crate) fn candidates(scan: &Scan<'_>, plan: &Plan) {
 /// The revision of a CPU after all, its outcome and why.
 fn one_cpu(
     cpu: u32,
-    probe: &Probe,
+    probes: &[Probe],
     plan: &Plan,
     record: Option<&Record>,
     after: Option<u32>,
     nr_nmis: u32,
 ) {
+    let (control, probe) = (&probes[0], &probes[cpu as usize]);
     let share = &plan.shares[cpu as usize];
     let outcome = match record {
         Some(record) => reported_outcome(record.outcome, share.otherwise),
@@ -127,6 +128,9 @@ fn one_cpu(
         package: probe.place.package,
         core: probe.place.core,
         thread: probe.place.thread,
+        signature: Some(probe.identity.signature)
+            .filter(|&signature| signature != control.identity.signature)
+            .map(Hex32),
         role: reported_role(record.map(|record| record.role).unwrap_or_default()),
         before: Some(Hex32(probe.revision)),
         after: after.map(Hex32),
@@ -153,18 +157,18 @@ pub(crate) fn cached(share: &Share, state: &str) {
 /// The CPUs of a run in which nobody was stopped.
 pub(crate) fn idle_cpus(probes: &[Probe], plan: &Plan) {
     for (cpu, probe) in (0..).zip(probes) {
-        one_cpu(cpu, probe, plan, None, Some(probe.revision), 0);
+        one_cpu(cpu, probes, plan, None, Some(probe.revision), 0);
     }
 }
 
 /// The CPUs of a run in which they were stopped, and their times.
 pub(crate) fn cpus(probes: &[Probe], plan: &Plan, request: &Request, records: &[Record]) {
-    for (cpu, (probe, record)) in (0..).zip(probes.iter().zip(records)) {
+    for (cpu, record) in (0..).zip(records) {
         let nr_nmis = worker::nr_nmis(cpu);
         let record = request.explain(cpu, record);
         one_cpu(
             cpu,
-            probe,
+            probes,
             plan,
             Some(&record),
             request.revisions.of(cpu),

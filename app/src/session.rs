@@ -206,7 +206,8 @@ impl Session {
         features::report_changes(probes, request);
         if request.rendezvous.opened() {
             self.tests.check(complaints::of_load(plan, records));
-            let complaint = complaints::of_revisions(plan, request);
+            let topology = &self.setup.topology;
+            let complaint = complaints::of_revisions(plan, request, topology);
             self.tests
                 .check(complaint.or_else(|| features::complaint(probes, plan, request)));
         } else {
@@ -246,7 +247,7 @@ impl Session {
         if number > 1 && self.history.complaint.is_none() {
             let complaint = complaints::of_rendezvous(request, seen, records)
                 .or_else(|| complaints::of_load(plan, records))
-                .or_else(|| complaints::of_revisions(plan, request));
+                .or_else(|| complaints::of_revisions(plan, request, &self.setup.topology));
             self.history.complaint = complaint.map(|what| format!("load {number}: {what}"));
         }
         nr_failed

@@ -36,7 +36,12 @@ pub fn result(result: &RunResult) -> String {
     text += &nmis(result);
     text += &rounds(result);
     text += &arrivals(result);
-    text + &verdict(result)
+    text += &verdict(result);
+    for advice in &result.advice {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "\n  {advice}");
+    }
+    text
 }
 
 /// A line for each feature word that changed, and one that is empty.

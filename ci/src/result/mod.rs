@@ -13,6 +13,7 @@ pub mod junit;
 mod machine;
 pub mod metrics;
 mod rounds;
+mod standing;
 mod timing;
 pub mod trace;
 
@@ -22,6 +23,7 @@ pub(crate) use files::folder;
 pub use files::{Files, Logs, read_lossy};
 pub use machine::{LoadResult, MisuseResult, TallyResult};
 pub use rounds::{DeviationResult, HandoverResult, RepeatResult};
+pub use standing::RevisionResult;
 pub use timing::Timing;
 
 use std::fmt::Display;
@@ -122,6 +124,10 @@ pub struct RunResult {
     pub findings: Vec<FindingResult>,
     /// How each CPU ended, by number.
     pub cpus: Vec<CpuResult>,
+    /// What the machine runs after the load: CPUs by kind and revision.
+    pub revisions: Vec<RevisionResult>,
+    /// What should be done about it, a sentence each.
+    pub advice: Vec<String>,
     /// Feature words that the load changed.
     pub features: Vec<FeatureResult>,
     /// CPUs that came online after the loads.
@@ -210,6 +216,9 @@ pub struct CpuResult {
     pub core: u32,
     /// Thread number within the core.
     pub thread: u32,
+    /// CPUID leaf 1 EAX.
+    #[serde(serialize_with = "text_or_null")]
+    pub signature: Option<Hex32>,
     /// Part in the load of its core.
     #[serde(serialize_with = "text")]
     pub role: Role,
@@ -279,6 +288,16 @@ impl RunResult {
         let (stream, machine) = (&judgement.stream, &judgement.machine);
         let header = stream.header;
         let time_of = |cpu: &Cpu| stream.times.iter().find(|time| time.id == cpu.id);
+        let signature = header.map(|header| header.signature);
+        let cpus = stream.cpus.iter();
+        let cpus: Vec<_> = cpus
+            .map(|cpu| CpuResult::new(cpu, signature, time_of(cpu)))
+            .collect();
+        let revisions = RevisionResult::all(&cpus);
+        // A dry run leaves the machine as it was, and a hypervisor that ignores
+        // writes needs other advice, which its verdict gives.
+        let is_judged = matches!(judgement.verdict, Verdict::Pass | Verdict::Fail);
+        let needs_advice = stream.job().is_none() && is_judged;
         Self {
             schema_version: SCHEMA_VERSION,
             verdict: judgement.verdict,
@@ -303,11 +322,13 @@ impl RunResult {
                     message: f.message.to_owned(),
                 })
                 .collect(),
-            cpus: stream
-                .cpus
-                .iter()
-                .map(|cpu| CpuResult::new(cpu, time_of(cpu)))
-                .collect(),
+            advice: if needs_advice {
+                standing::advice(&cpus, &revisions)
+            } else {
+                Vec::new()
+            },
+            revisions,
+            cpus,
             features: FeatureResult::all(stream),
             arrivals: ArrivalResult::all(stream),
             absent: stream
@@ -370,13 +391,14 @@ impl CachedResult {
 }
 
 impl CpuResult {
-    fn new(cpu: &Cpu, time: Option<&Time>) -> Self {
+    fn new(cpu: &Cpu, common: Option<Hex32>, time: Option<&Time>) -> Self {
         Self {
             id: cpu.id,
             apic_id: cpu.apic_id,
             package: cpu.package,
             core: cpu.core,
             thread: cpu.thread,
+            signature: cpu.signature.or(common),
             role: cpu.role,
             before: cpu.before,
             after: cpu.after,

@@ -44,6 +44,8 @@ pub struct Expectation {
     /// What the machine saw that a loader must not do, by kind, each as often as
     /// it was seen.
     pub misuses: Option<Vec<String>>,
+    /// Parts of the advice, in its order, all of it.
+    pub advice: Option<Vec<String>>,
     /// The CPUs that NMIs arrived on during the request.
     pub nmis: Option<Vec<u32>>,
     /// How tests ended, by name.
@@ -180,6 +182,7 @@ impl Expectation {
             candidates: None,
             features: Some(Vec::new()),
             misuses: None,
+            advice: None,
             nmis: None,
             tests: BTreeMap::new(),
             plan: Some(plan),
@@ -208,6 +211,7 @@ impl Expectation {
         self.arrivals = None;
         self.features = None;
         self.misuses = None;
+        self.advice = None;
         self.tests
             .retain(|name, _| !EFFECT.contains(&name.as_str()));
         self
@@ -221,6 +225,7 @@ impl Expectation {
         let is_of_all = |features: &Vec<ExpectedFeature>| features.iter().all(|f| f.cpus.is_none());
         self.features = self.features.take().filter(is_of_all);
         self.nmis = None;
+        self.advice = None;
     }
 
     /// What of a result is otherwise than declared, the verdict aside.
@@ -261,6 +266,16 @@ impl Expectation {
             let found: Vec<_> = result.misuses.iter().map(|misuse| &misuse.kind).collect();
             if found != misuses.iter().collect::<Vec<_>>() {
                 deviations.push(format!("the misuses are {found:?}, not {misuses:?}"));
+            }
+        }
+        if let Some(advice) = &self.advice {
+            let is_as_declared = advice.len() == result.advice.len()
+                && advice
+                    .iter()
+                    .zip(&result.advice)
+                    .all(|(part, all)| all.contains(part));
+            if !is_as_declared {
+                deviations.push(format!("the advice is {:?}, not {advice:?}", result.advice));
             }
         }
         if let Some(nmis) = &self.nmis {
@@ -346,6 +361,7 @@ mod tests {
             "features = [{ leaf = 7, register = \"edx\", set = 1 }]",
             "candidates = []",
             "nmis = [1]",
+            "advice = [\"reset\"]",
             "candidates = [\"older\"]",
             "tests = { load = \"FAIL\" }",
             "tests = { other = \"PASS\" }",

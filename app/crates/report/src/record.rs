@@ -204,6 +204,8 @@ record! {
         core: u32 = "core",
         /// Thread number within the core, from 0.
         thread: u32 = "thread",
+        /// CPUID leaf 1 EAX where it is not the control CPU's.
+        signature: Option<Hex32> = "sig",
         /// Part in the load of its core.
         role: Role = "role",
         /// Revision before the request.
@@ -279,6 +281,7 @@ mod tests {
             package: 0,
             core: 0,
             thread: 1,
+            signature: None,
             role: Role::Follower,
             before: Some(Hex32(0xea)),
             after: Some(Hex32(0xf0)),
