@@ -53,7 +53,7 @@ pub(crate) fn modelled(model: &Model, cpu: u32, real: Features) -> Features {
 pub(crate) fn report_changes(probes: &[Probe], request: &Request) {
     let mut cpus_of = BTreeMap::<_, Vec<u32>>::new();
     for (cpu, probe) in (0..).zip(probes) {
-        let Some(after) = request.features.of(cpu) else {
+        let Some(after) = request.features_of(cpu) else {
             continue;
         };
         for change in after.changes_since(&probe.features) {
@@ -118,7 +118,7 @@ pub(crate) fn complaint(probes: &[Probe], plan: &Plan, request: &Request) -> Opt
     (0..probes.len()).find_map(|cpu| {
         // The first of its kind: whoever is like it is like all of them.
         let first = (0..cpu).find(|&first| is_like(first, cpu))?;
-        let of = |cpu: usize| request.features.of(cpu as u32);
+        let of = |cpu: usize| request.features_of(cpu as u32);
         let (before, after) = (probes[cpu].features, of(cpu)?);
         let (first_before, first_after) = (probes[first].features, of(first)?);
         // What differed before on one revision is not of the load's making: cores

@@ -58,7 +58,10 @@ pub(crate) struct Request {
     /// A test lever.
     pub(crate) fault: Option<Fault>,
     pub(crate) revisions: Revisions,
-    pub(crate) features: After,
+    /// Where each CPU notes its features, if anybody wants to know.
+    pub(crate) features: Option<After>,
+    /// Whether the control CPU has seen all that it waited for.
+    pub(crate) is_over: AtomicBool,
     /// CPUs on which interrupts were off after they had left.
     pub(crate) nr_masked: AtomicU32,
     /// By CPU: whether it has begun its part.
@@ -315,10 +318,41 @@ impl Request {
             self.nr_masked.fetch_add(1, Ordering::Relaxed);
         }
         if !self.rendezvous.core_loads(cpu) {
-            // First: a CPU that has noted its revision is done.
-            self.features.note(cpu, Features::read(&machine.registers));
             self.revisions.note(cpu, machine.revision());
         }
+    }
+
+    /// Notes what a CPU can do now, when the request is over: reading it takes
+    /// longer than all else.
+    pub(crate) fn note_features(&self, cpu: u32) {
+        let Some(features) = self.features.as_ref().filter(|_| self.has_finished(cpu)) else {
+            return;
+        };
+        let deadline_ns = self.now_ns() + DEPARTURE_TIMEOUT_NS;
+        // Acquire pairs with the Release in `finish`.
+        while !self.is_over.load(Ordering::Acquire) && self.now_ns() < deadline_ns {
+            spin_loop();
+        }
+        let machine = self.on(cpu, &[]);
+        features.note(cpu, Features::read(&machine.registers));
+    }
+
+    /// Waits on the control CPU until all that came back have noted theirs.
+    pub(crate) fn await_features(&self) {
+        let Some(features) = &self.features else {
+            return;
+        };
+        let deadline_ns = self.now_ns() + DEPARTURE_TIMEOUT_NS;
+        for cpu in (0..self.work.len() as u32).filter(|&cpu| self.has_finished(cpu)) {
+            while features.of(cpu).is_none() && self.now_ns() < deadline_ns {
+                spin_loop();
+            }
+        }
+    }
+
+    /// What a CPU can do after the request, as far as it got there.
+    pub(crate) fn features_of(&self, cpu: u32) -> Option<Features> {
+        self.features.as_ref()?.of(cpu)
     }
 
     /// Waits on the control CPU until all others are out, or long enough; what
@@ -340,6 +374,8 @@ impl Request {
             }
         }
         let (nr_allocations, nr_writes) = watch::disarm();
+        // Release pairs with the Acquire in `note_features`.
+        self.is_over.store(true, Ordering::Release);
         Guard {
             nr_allocations,
             nr_writes,

@@ -164,6 +164,8 @@ impl Session {
             .setup
             .clock
             .ns(Native.read_tsc().wrapping_sub(began_ticks));
+        request.note_features(self.control);
+        request.await_features();
         let records = request.rendezvous.records();
         if self.is_first() {
             self.report(&plan, &request, &seen, &records);
@@ -290,7 +292,7 @@ impl Session {
             let of_its_last = lost.as_deref().unwrap_or(request);
             if let Some(revision) = of_its_last.revisions.of(cpu) {
                 probe.revision = revision;
-                if let Some(features) = of_its_last.features.of(cpu) {
+                if let Some(features) = of_its_last.features_of(cpu) {
                     probe.features = features;
                 }
                 *lost = None;

@@ -197,10 +197,8 @@ pub(crate) fn live(cpu: u32) -> ! {
         let request = door.request.lock().clone();
         if let Some(request) = request {
             request.answer(cpu);
-            let is_well = request.has_finished(cpu);
             door.request.lock().take();
-            drop(request);
-            watch(cpu, number, is_well);
+            watch(cpu, number, request);
         }
     }
 }
@@ -208,8 +206,8 @@ pub(crate) fn live(cpu: u32) -> ! {
 /// Waits until the control CPU is back at its desk; takes its place if it is
 /// overdue. A CPU whose core still loads does so only if no other does: it can
 /// report and not load any more.
-fn watch(cpu: u32, number: u32, is_well: bool) {
-    let patience_us = if is_well {
+fn watch(cpu: u32, number: u32, request: Arc<Request>) {
+    let patience_us = if request.has_finished(cpu) {
         0
     } else {
         DEPARTURE_TIMEOUT_NS / 1000
@@ -220,13 +218,16 @@ fn watch(cpu: u32, number: u32, is_well: bool) {
         if now_us() > overdue_us.saturating_add(patience_us)
             && let Some(session) = leave_desk(number)
         {
+            // The session has it too.
+            drop(request);
             match session.take_over(cpu) {
                 End::Reported => ring0::exit(report::exit::DONE),
-                End::TakenOver => {}
+                End::TakenOver => return,
             }
         }
         spin_loop();
     }
+    request.note_features(cpu);
 }
 
 /// Takes what the control CPU of a gathering left on the desk, if it is there:

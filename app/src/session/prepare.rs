@@ -158,7 +158,8 @@ impl Session {
             // What is to go wrong in the guest does so once.
             fault: arguments.fault.filter(|_| self.is_first()),
             revisions: Revisions::new(probes.len() as u32),
-            features: After::new(probes.len() as u32),
+            features: self.is_first().then(|| After::new(probes.len() as u32)),
+            is_over: AtomicBool::new(false),
             nr_masked: AtomicU32::new(0),
             has_begun: probes.iter().map(|_| AtomicBool::new(false)).collect(),
             nr_unanswered: AtomicU32::new(0),
