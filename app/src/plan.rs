@@ -1,11 +1,12 @@
 //! What each CPU is to load, decided before anybody is stopped.
 
 use alloc::string::{String, ToString};
+use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
 
 use cpu::{Identity, Native, Registers};
-use microcode::{Cache, CpuKind, Fit, Inserted, Policy, Reason, Scan, Verdict};
+use microcode::{Cache, Cached, CpuKind, Fit, Inserted, Policy, Reason, Scan, Verdict};
 use rendezvous::{Parked, Task, Topology};
 use report::{CandidateVerdict, Outcome};
 
@@ -13,12 +14,14 @@ use crate::verdicts::{microcode_vendor, reported_verdict};
 use crate::worker::Probe;
 
 /// One CPU's share of the plan.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Share {
     pub(crate) kind: CpuKind,
     /// The revision that it should end on.
     pub(crate) target: Option<u32>,
-    /// What the cache made of the update for it.
+    /// The update, as the cache has it.
+    pub(crate) update: Option<Arc<Cached>>,
+    /// What the cache made of it.
     pub(crate) inserted: Option<Inserted>,
     /// Its outcome if it loads nothing.
     pub(crate) otherwise: Outcome,
@@ -84,15 +87,10 @@ fn closest(verdicts: impl IntoIterator<Item = Verdict>) -> Option<Verdict> {
         .min_by_key(|&verdict| distance(verdict))
 }
 
-/// The last-level cache divided by the cores of its package, in bytes; the
-/// number of cores is the number of those that are up.
-fn llc_per_core(probe: &Probe, probes: &[Probe]) -> Option<u32> {
-    let nr_cores = probes
-        .iter()
-        .filter(|other| other.place.package == probe.place.package && other.place.thread == 0)
-        .count();
-    let nr_cores = u32::try_from(nr_cores).ok()?;
-    probe.identity.llc?.checked_div(nr_cores)
+/// The number of cores that are up in a package.
+fn nr_cores(package: u32, probes: &[Probe]) -> u32 {
+    let is_core = |probe: &&Probe| probe.place.package == package && probe.place.thread == 0;
+    probes.iter().filter(is_core).count() as u32
 }
 
 /// The kind of a CPU, of whose cache nothing is said.
@@ -124,16 +122,23 @@ impl Plan {
             damaged: None,
         };
         let mut known: Vec<Share> = Vec::new();
+        // CPUs of one package follow each other.
+        let (mut package, mut cores) = (0, nr_cores(0, probes));
         for probe in probes {
+            if probe.place.package != package {
+                package = probe.place.package;
+                cores = nr_cores(package, probes);
+            }
             let kind = CpuKind {
-                llc_per_core: llc_per_core(probe, probes),
+                // In bytes.
+                llc_per_core: probe.identity.llc.and_then(|llc| llc.checked_div(cores)),
                 ..kind(&probe.identity, probe.revision)
             };
             let share = if let Some(share) = known.iter().find(|share| share.kind == kind) {
-                *share
+                share.clone()
             } else {
                 let share = plan.share(kind, scan, policy, cache)?;
-                known.push(share);
+                known.push(share.clone());
                 share
             };
             plan.shares.push(share);
@@ -172,6 +177,7 @@ impl Plan {
             return Ok(Share {
                 kind,
                 target: Some(candidate.update.revision()),
+                update: cache.lookup(&kind).cloned(),
                 inserted: Some(inserted),
                 otherwise: Outcome::Refused,
                 reason: None,
@@ -191,6 +197,7 @@ impl Plan {
         Ok(Share {
             kind,
             target: already.then_some(kind.revision),
+            update: None,
             inserted: None,
             otherwise: if already {
                 Outcome::Already

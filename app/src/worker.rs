@@ -44,6 +44,9 @@ const PROBE_TIMEOUT_US: u64 = 30_000_000;
 /// How long a sleeping worker has to come before it is called once more.
 const CALL_AGAIN_US: u64 = 20_000;
 
+/// How often a CPU that watches the desk looks before it looks at the clock.
+const LOOKS_PER_CLOCK: u32 = 16;
+
 /// What a worker found out about its CPU.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Probe {
@@ -213,7 +216,11 @@ fn watch(cpu: u32, number: u32, request: Arc<Request>) {
         DEPARTURE_TIMEOUT_NS / 1000
     };
     // Acquire pairs with the Release of whoever sits at the desk.
-    while RETURNED.load(Ordering::Acquire) < number {
+    let is_back = || RETURNED.load(Ordering::Acquire) >= number;
+    while !(0..LOOKS_PER_CLOCK).any(|_| {
+        spin_loop();
+        is_back()
+    }) {
         let overdue_us = OVERDUE_US.load(Ordering::Relaxed);
         if now_us() > overdue_us.saturating_add(patience_us)
             && let Some(session) = leave_desk(number)
@@ -225,7 +232,6 @@ fn watch(cpu: u32, number: u32, request: Arc<Request>) {
                 End::TakenOver => return,
             }
         }
-        spin_loop();
     }
     request.note_features(cpu);
 }

@@ -114,7 +114,7 @@ impl Session {
             .iter()
             .zip(&plan.shares)
             .map(|(probe, share)| {
-                let update = self.cache.lookup(&share.kind).filter(|_| share.loads());
+                let update = share.update.as_ref().filter(|_| share.loads());
                 let work = Work {
                     vendor: probe.identity.vendor,
                     update: update.cloned(),

@@ -4,6 +4,10 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GpFault;
 
+/// How often a CPU that waits looks before it looks at the clock, which costs it
+/// more. As many pauses take a few microseconds at most.
+const LOOKS_PER_CLOCK: u32 = 16;
+
 /// One CPU of the machine: each method acts on the CPU that calls it.
 pub trait Machine {
     /// Time in ns from any origin; it must be the same clock on all CPUs.
@@ -22,13 +26,15 @@ pub trait Machine {
     /// watches may leave out rounds that find nothing.
     fn wait<T>(&self, deadline_ns: u64, look: impl Fn() -> Option<T>) -> Option<T> {
         loop {
-            if let Some(found) = look() {
-                return Some(found);
+            for _ in 0..LOOKS_PER_CLOCK {
+                if let Some(found) = look() {
+                    return Some(found);
+                }
+                self.relax();
             }
             if self.now_ns() > deadline_ns {
                 return None;
             }
-            self.relax();
         }
     }
 

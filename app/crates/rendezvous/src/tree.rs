@@ -51,13 +51,11 @@ impl Tree {
             }
             CallIn::Tree => {
                 let mut packages: Vec<(u32, Vec<Unit>)> = Vec::new();
+                let mut threads = Vec::with_capacity(nr_cpus);
                 for core in 0..topology.nr_cores() {
-                    let threads: Vec<_> = topology
-                        .threads_of(core)
-                        .map(|cpu| cpu as usize)
-                        .filter(called)
-                        .map(Unit::Cpu)
-                        .collect();
+                    let cpus = topology.threads_of(core).map(|cpu| cpu as usize);
+                    threads.clear();
+                    threads.extend(cpus.filter(called).map(Unit::Cpu));
                     if threads.is_empty() {
                         continue;
                     }
