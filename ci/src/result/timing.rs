@@ -81,11 +81,12 @@ mod tests {
     }
 
     #[test]
-    fn a_parked_cpu_takes_no_part() {
-        let timing = timing(&[
-            ("parked", ""),
-            ("updated", "called_in_ns=5 gate_ns=6 left_ns=9"),
-        ]);
-        assert_eq!(timing.stall_ns, Some(4));
+    fn a_parked_cpu_takes_no_part_even_if_it_was_held() {
+        let updated = ("updated", "called_in_ns=5 gate_ns=6 left_ns=9");
+        for moments in ["", "called_in_ns=1 left_ns=20"] {
+            let timing = timing(&[("parked", moments), updated]);
+            assert_eq!(timing.stall_ns, Some(4), "{moments}");
+            assert_eq!(timing.call_in_skew_ns, Some(0), "{moments}");
+        }
     }
 }
