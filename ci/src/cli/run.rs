@@ -14,8 +14,9 @@ use crate::scenario::{self, Overrides};
 
 pub(super) const HELP: &str = "\
 A flag replaces the scenario's field. A flag that changes what is under test (--cpu, --firmware, \
---protocol, --force, --dry-run, --repeat, --fault, --faults) also voids what the scenario expects: \
-then PASS (DONE for a dry run) is as expected, and SWALLOWED on machines that ignore the write.
+--protocol, --offline, --parked, --force, --dry-run, --repeat, --fault, --faults) also voids what \
+the scenario expects: then PASS (DONE for a dry run) is as expected, and SWALLOWED on machines that \
+ignore the write.
 
 Examples:
   muster run
