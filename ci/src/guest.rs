@@ -290,4 +290,74 @@ mod tests {
             Ok(())
         );
     }
+
+    #[test]
+    fn only_what_is_chosen_otherwise_is_said_and_the_kernel_counts_who_is_online() {
+        let words = |text: &str| {
+            let guest: Guest = toml::from_str(text).unwrap();
+            guest.command_line(7, None)
+        };
+        let offline = "offline = [1, 3]\n";
+        for (text, said) in [
+            ("nmi = \"rendezvous\"", "protocol=muster nmi=rendezvous "),
+            (offline, "protocol=muster offline=1,3 callin_us="),
+            (
+                &format!("{offline}parked = \"refuse\""),
+                "offline=1,3 parked=refuse ",
+            ),
+            ("repeat = 3", "protocol=muster repeat=3 "),
+            ("online = 2", "muster env=HERMIT_ONLINE=2 -- protocol"),
+        ] {
+            let words = words(text);
+            assert!(words.contains(said), "{text}: {words}");
+        }
+        // Where nobody is soft-offline, there is nothing to be done about them.
+        for text in ["nmi = \"hold\"", "parked = \"refuse\"", "offline = []"] {
+            assert_eq!(words(text), words(""), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_cpu_can_be_offline_only_if_it_is_up_at_boot_and_not_the_boot_cpu() {
+        let check = |online, offline: &[u32]| {
+            let guest = Guest {
+                online,
+                offline: offline.to_vec(),
+                ..Guest::default()
+            };
+            guest.check(4)
+        };
+        assert_eq!(check(Some(2), &[1]), Ok(()));
+        assert_eq!(check(None, &[1, 3]), Ok(()));
+        for (online, cpu, last) in [(None, 0, 3), (None, 4, 3), (Some(2), 2, 1)] {
+            assert_eq!(
+                check(online, &[1, cpu]),
+                Err(FaultError::Offline { cpu, last })
+            );
+        }
+        assert_eq!(check(Some(4), &[]), Ok(()));
+        for given in [0, 5] {
+            let error = FaultError::Online { given, last: 4 };
+            assert_eq!(check(Some(given), &[]), Err(error));
+        }
+    }
+
+    #[test]
+    fn a_handler_of_nmis_is_asked_neither_to_allocate_nor_to_print() {
+        let check = |nmi, fault| {
+            let guest = Guest {
+                nmi,
+                faults: vec![fault],
+                ..Guest::default()
+            };
+            guest.check(4)
+        };
+        let unquiet = Fault::Unquiet(1);
+        assert_eq!(
+            check(Nmi::Rendezvous, unquiet),
+            Err(FaultError::InNmi(unquiet))
+        );
+        assert_eq!(check(Nmi::Hold, unquiet), Ok(()));
+        assert_eq!(check(Nmi::Rendezvous, Fault::GpFault(1)), Ok(()));
+    }
 }

@@ -5,13 +5,15 @@
 //! shown (`anstream`: not in a pipe, not with `NO_COLOR`). Tables fit 100
 //! columns for every number that a machine can have.
 
+mod notes;
+
 use std::fmt::Write;
 
 use anstyle::{AnsiColor, Style};
 use comfy_table::{Cell, CellAlignment, Color, Table, TableStyle};
-use report::{InitrdSource, Outcome, Status};
+use report::{InitrdSource, Outcome};
 
-use crate::result::{CpuResult, RunResult, status_word};
+use crate::result::{CpuResult, RunResult};
 use crate::setup::Finding;
 use crate::verdict::Verdict;
 
@@ -31,146 +33,13 @@ pub fn result(result: &RunResult) -> String {
         let table = cpus(&result.cpus, result.timing.modelled_load, is_planned);
         let _ = write!(text, "\n{table}\n\n");
     }
-    text += &features(result);
-    text += &tests(result);
-    text += &nmis(result);
-    text += &rounds(result);
-    text += &arrivals(result);
+    text += &notes::all(result);
     text += &verdict(result);
     for advice in &result.advice {
         // Writing to a string cannot fail.
         let _ = write!(text, "\n  {advice}");
     }
     text
-}
-
-/// A line for each feature word that changed, and one that is empty.
-fn features(result: &RunResult) -> String {
-    let mut text = String::new();
-    for feature in &result.features {
-        // Writing to a string cannot fail.
-        let _ = writeln!(text, "{}", feature.sentence(result.cpus.len()));
-    }
-    if !text.is_empty() {
-        text.push('\n');
-    }
-    text
-}
-
-/// A line with every test's end, then what was said that the verdict's reason
-/// does not say again.
-fn tests(result: &RunResult) -> String {
-    let mut text = String::new();
-    if result.tests.is_empty() {
-        return text;
-    }
-    let ends = result.tests.iter().map(|test| {
-        let style = status_style(test.status);
-        let status = status_word(test.status);
-        format!("{} {style}{status}{style:#}", test.name)
-    });
-    // The main job's fit one line; a job with many gives each its own.
-    let separator = if result.tests.len() > report::TESTS.len() + 2 {
-        "\n"
-    } else {
-        " · "
-    };
-    text += &ends.collect::<Vec<_>>().join(separator);
-    text.push('\n');
-    let messages = result.findings.iter().map(|finding| &finding.message);
-    let reasons = result.tests.iter().map(|test| &test.reason);
-    let mut said = vec![result.reason.as_str()];
-    for line in messages.chain(reasons) {
-        if !said.iter().any(|before| before.contains(line.as_str())) {
-            let _ = writeln!(text, "  {line}");
-            said.push(line);
-        }
-    }
-    text
-}
-
-/// A line on the NMIs that arrived during the request, if any did.
-fn nmis(result: &RunResult) -> String {
-    let hit = result.cpus.iter().filter(|cpu| cpu.nmis > 0);
-    let hit: Vec<_> = hit
-        .map(|cpu| format!("CPU {} {}", cpu.id, cpu.nmis))
-        .collect();
-    if hit.is_empty() {
-        return String::new();
-    }
-    format!("  NMIs: {}\n", hit.join(", "))
-}
-
-/// A line on each CPU that came online later.
-fn arrivals(result: &RunResult) -> String {
-    let mut text = String::new();
-    for arrival in &result.arrivals {
-        let revision = |revision: Option<report::Hex32>| {
-            revision.map_or("none".to_owned(), |revision| revision.to_string())
-        };
-        // Writing to a string cannot fail.
-        let _ = writeln!(
-            text,
-            "  CPU {} ({}/{}/{}) came online later: {} to {}, {}",
-            arrival.id,
-            arrival.package,
-            arrival.core,
-            arrival.thread,
-            arrival.before,
-            revision(arrival.after),
-            arrival.outcome
-        );
-    }
-    text
-}
-
-/// A line on many loads, and one on each control CPU that was replaced.
-fn rounds(result: &RunResult) -> String {
-    let mut text = String::new();
-    // Writing to a string cannot fail.
-    for handover in &result.handovers {
-        let _ = writeln!(
-            text,
-            "  CPU {} went on in place of the control CPU {}",
-            handover.to, handover.from
-        );
-    }
-    let Some(repeat) = &result.repeat else {
-        return text;
-    };
-    let _ = write!(text, "{} loads", repeat.loads);
-    for (metric, mut values) in repeat.series() {
-        values.sort_unstable();
-        if let (Some(first), Some(last)) = (values.first(), values.last())
-            && matches!(metric, "stall" | "request")
-        {
-            let median = time(Some(values[values.len() / 2]));
-            let (first, last) = (time(Some(*first)), time(Some(*last)));
-            let _ = write!(text, " · {metric} {median} ({first} to {last})");
-        }
-    }
-    let change = |[first, last]: [u64; 2]| i128::from(last) - i128::from(first);
-    if let (Some(blocks), Some(bytes)) = (repeat.heap_blocks, repeat.heap_bytes) {
-        let (blocks, bytes) = (change(blocks), change(bytes));
-        let _ = write!(text, " · heap {blocks:+} blocks, {bytes:+} bytes");
-    }
-    text.push('\n');
-    for deviation in &repeat.deviations {
-        let _ = writeln!(
-            text,
-            "  load {}: CPU {} {}",
-            deviation.load, deviation.cpu, deviation.outcome
-        );
-    }
-    text
-}
-
-fn status_style(status: Status) -> Style {
-    match status {
-        Status::Pass => AnsiColor::Green.on_default(),
-        Status::Skip => AnsiColor::Yellow.on_default(),
-        Status::Fail | Status::Error => AnsiColor::Red.on_default(),
-    }
 }
 
 /// What was run with which microcode.
@@ -352,7 +221,7 @@ fn time(ns: Option<u64>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::result::tests::{passed, passed_with, swallowed};
+    use crate::result::tests::{passed, swallowed};
 
     /// The text as it is seen without colours.
     fn seen(text: &str) -> String {
@@ -410,15 +279,6 @@ mod tests {
         let line = seen(&verdict(&result));
         assert!(line.starts_with("SWALLOWED: the write"), "{line}");
         assert!(line.ends_with("\n  CPU 1 is late"), "{line}");
-    }
-
-    #[test]
-    fn a_feature_word_that_changed_has_a_line_and_none_that_did_not() {
-        let line = "# feature cpus=all leaf=0x00000007 subleaf=0 register=edx \
-                    before=0x00000000 after=0x00000400\n";
-        let text = seen(&result(&passed_with(line)));
-        assert!(text.contains("\nCPUID 7.0 edx: + bit 10 (MD_CLEAR) on all CPUs\n\n"));
-        assert!(!seen(&result(&passed())).contains("CPUID"));
     }
 
     #[test]

@@ -19,6 +19,7 @@
 //! read from an exit status alone was rejected, as a guest that dies early
 //! can produce any status.
 
+mod cpus;
 mod evidence;
 mod machine;
 mod rounds;
@@ -28,7 +29,7 @@ mod swallowed;
 pub use evidence::{Ending, Evidence};
 pub use stream::Stream;
 
-use report::{DRY_RUN, ONLINE, Outcome, REPEAT, Role, SCHEMA, Status, Totals};
+use report::{DRY_RUN, Outcome, REPEAT, SCHEMA, Status, Totals};
 
 use crate::verdict::Verdict;
 
@@ -59,11 +60,11 @@ pub fn judge<'a>(evidence: &Evidence<'a>) -> Judgement<'a> {
     let mut charges = Charges::default();
     ending(evidence, &stream, &mut charges);
     structure(&stream, &mut charges);
-    absents(&stream, &mut charges);
+    cpus::absents(&stream, &mut charges);
     tests(&stream, &machine, &mut charges);
-    cpus(&stream, &mut charges);
+    cpus::judge(&stream, &mut charges);
     rounds::judge(&stream, &mut charges);
-    arrivals(&stream, &mut charges);
+    cpus::arrivals(&stream, &mut charges);
     if stream.is_complete() {
         machine::compare(&stream, &machine, &mut charges);
     }
@@ -209,19 +210,6 @@ fn structure(stream: &Stream<'_>, charges: &mut Charges) {
     }
 }
 
-/// CPUs that did not come up: before the tests, as the record says more than
-/// the test that counts them.
-fn absents(stream: &Stream<'_>, charges: &mut Charges) {
-    // The firmware lists it, so it was targeted and cannot have the update.
-    for absent in &stream.absents {
-        let reason = format!(
-            "the CPU with APIC id {} did not come up: {}",
-            absent.apic_id, absent.reason
-        );
-        charges.bring(Verdict::Fail, reason);
-    }
-}
-
 /// What the guest's tests say.
 fn tests(stream: &Stream<'_>, machine: &Stream<'_>, charges: &mut Charges) {
     // A machine with a log of its own ignores nothing.
@@ -244,92 +232,6 @@ fn tests(stream: &Stream<'_>, machine: &Stream<'_>, charges: &mut Charges) {
     }
     if let Some(reason) = swallowed {
         charges.bring(Verdict::Swallowed, reason);
-    }
-}
-
-/// What the records say, whatever the tests made of them.
-fn cpus(stream: &Stream<'_>, charges: &mut Charges) {
-    if let Some(guard) = stream.guard
-        && (guard.nr_allocations > 0 || guard.nr_writes > 0)
-    {
-        let reason = format!(
-            "{} and {} inside the measured window",
-            counted(guard.nr_allocations, "allocation"),
-            counted(guard.nr_writes, "console write")
-        );
-        charges.bring(Verdict::Fail, reason);
-    }
-    if let Some(nr_masked @ 1..) = stream.guard.and_then(|guard| guard.nr_masked) {
-        let reason = format!(
-            "{} came out with interrupts off",
-            counted(nr_masked.into(), "CPU")
-        );
-        charges.bring(Verdict::Fail, reason);
-    }
-    for leader in stream.cpus.iter().filter(|cpu| cpu.role == Role::Leader) {
-        let of_core = |cpu: &&report::record::Cpu| {
-            (cpu.package, cpu.core) == (leader.package, leader.core)
-                && cpu.role == Role::Leader
-                && cpu.id < leader.id
-        };
-        if let Some(other) = stream.cpus.iter().find(of_core) {
-            let reason = format!(
-                "CPUs {} and {} both lead core {} of package {}",
-                other.id, leader.id, leader.core, leader.package
-            );
-            charges.bring(Verdict::Fail, reason);
-        }
-    }
-    let passed = |name| {
-        stream
-            .test(name)
-            .is_some_and(|test| test.status == Status::Pass)
-    };
-    if passed("rendezvous") && stream.guard.is_none() {
-        let reason = "the rendezvous passed without a guard record to prove it";
-        charges.bring(Verdict::Error, reason);
-    }
-    if !passed(DECISIVE_TEST) {
-        return;
-    }
-    // A pass is believed only with the records that prove it.
-    let nr_cpus = stream.header.map_or(0, |header| header.nr_cpus);
-    if u32::try_from(stream.cpus.len()) != Ok(nr_cpus) {
-        let reason = format!("{} of {nr_cpus} CPUs are in the report", stream.cpus.len());
-        charges.bring(Verdict::Error, reason);
-    }
-    let off_target = |cpu: &&report::record::Cpu| cpu.target.is_some() && cpu.after != cpu.target;
-    if let Some(cpu) = stream.cpus.iter().find(off_target) {
-        let reason = format!(
-            "{DECISIVE_TEST} passed, but CPU {} is not on its target revision",
-            cpu.id
-        );
-        charges.bring(Verdict::Fail, reason);
-    }
-}
-
-/// A pass of the test about CPUs that came later is believed only with the
-/// records that prove it.
-fn arrivals(stream: &Stream<'_>, charges: &mut Charges) {
-    let passed = stream
-        .test(ONLINE)
-        .is_some_and(|test| test.status == Status::Pass);
-    if !passed {
-        return;
-    }
-    if stream.arrivals.is_empty() {
-        let reason = format!("{ONLINE} passed, and nobody came");
-        charges.bring(Verdict::Error, reason);
-    }
-    let is_behind = |arrival: &&report::record::Arrival| {
-        arrival.target.is_some() && arrival.after != arrival.target
-    };
-    if let Some(arrival) = stream.arrivals.iter().find(is_behind) {
-        let reason = format!(
-            "{ONLINE} passed, but CPU {} is not on the others' revision",
-            arrival.id
-        );
-        charges.bring(Verdict::Fail, reason);
     }
 }
 

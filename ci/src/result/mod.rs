@@ -6,6 +6,7 @@
 //! again with all that was known when it was made.
 
 mod arrival;
+mod cpu;
 mod feature;
 mod feature_names;
 mod files;
@@ -18,6 +19,7 @@ mod timing;
 pub mod trace;
 
 pub use arrival::ArrivalResult;
+pub use cpu::{AbsentResult, CpuResult};
 pub use feature::FeatureResult;
 pub(crate) use files::folder;
 pub use files::{Files, Logs, read_lossy};
@@ -28,8 +30,8 @@ pub use timing::Timing;
 
 use std::fmt::Display;
 
-use report::record::{Cpu, Time};
-use report::{CandidateVerdict, HardwareKind, Hex32, InitrdSource, Outcome, Role, Status, Vendor};
+use report::record::Cpu;
+use report::{CandidateVerdict, HardwareKind, Hex32, InitrdSource, Status, Vendor};
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::firmware;
@@ -203,65 +205,6 @@ pub struct FindingResult {
     pub message: String,
 }
 
-/// A CPU; times in ns from the control CPU's request.
-#[derive(Clone, Debug, Serialize)]
-pub struct CpuResult {
-    /// Kernel's number of the CPU.
-    pub id: u32,
-    /// APIC id.
-    pub apic_id: u32,
-    /// Package number.
-    pub package: u32,
-    /// Core number within the package.
-    pub core: u32,
-    /// Thread number within the core.
-    pub thread: u32,
-    /// CPUID leaf 1 EAX.
-    #[serde(serialize_with = "text_or_null")]
-    pub signature: Option<Hex32>,
-    /// Part in the load of its core.
-    #[serde(serialize_with = "text")]
-    pub role: Role,
-    /// Revision before the request.
-    #[serde(serialize_with = "text_or_null")]
-    pub before: Option<Hex32>,
-    /// Revision after it.
-    #[serde(serialize_with = "text_or_null")]
-    pub after: Option<Hex32>,
-    /// Revision that it should have ended on; null when nothing applies.
-    #[serde(serialize_with = "text_or_null")]
-    pub target: Option<Hex32>,
-    /// What happened.
-    #[serde(serialize_with = "text")]
-    pub outcome: Outcome,
-    /// Why, for a refused CPU.
-    #[serde(serialize_with = "text_or_null")]
-    pub refused_for: Option<CandidateVerdict>,
-    /// The error code that peers return for this outcome.
-    pub errno: Option<&'static str>,
-    /// NMIs that it got during the request.
-    pub nmis: u32,
-    /// Interrupts off, arrival announced.
-    pub called_in_ns: Option<u64>,
-    /// The gate's decision seen.
-    pub gate_ns: Option<u64>,
-    /// Before the write.
-    pub load_start_ns: Option<u64>,
-    /// After the write and the check of the revision.
-    pub load_end_ns: Option<u64>,
-    /// Interrupts on again.
-    pub left_ns: Option<u64>,
-}
-
-/// A CPU that the firmware lists and that did not come up.
-#[derive(Clone, Debug, Serialize)]
-pub struct AbsentResult {
-    /// APIC id.
-    pub apic_id: u32,
-    /// What was tried.
-    pub reason: String,
-}
-
 /// A test of the guest's plan.
 #[derive(Clone, Debug, Serialize)]
 pub struct TestResult {
@@ -287,12 +230,7 @@ impl RunResult {
     pub fn new(judgement: &Judgement<'_>, context: Context) -> Self {
         let (stream, machine) = (&judgement.stream, &judgement.machine);
         let header = stream.header;
-        let time_of = |cpu: &Cpu| stream.times.iter().find(|time| time.id == cpu.id);
-        let signature = header.map(|header| header.signature);
-        let cpus = stream.cpus.iter();
-        let cpus: Vec<_> = cpus
-            .map(|cpu| CpuResult::new(cpu, signature, time_of(cpu)))
-            .collect();
+        let cpus = CpuResult::all(stream);
         let revisions = RevisionResult::all(&cpus);
         // A dry run leaves the machine as it was, and a hypervisor that ignores
         // writes needs other advice, which its verdict gives.
@@ -331,14 +269,7 @@ impl RunResult {
             cpus,
             features: FeatureResult::all(stream),
             arrivals: ArrivalResult::all(stream),
-            absent: stream
-                .absents
-                .iter()
-                .map(|a| AbsentResult {
-                    apic_id: a.apic_id,
-                    reason: a.reason.to_owned(),
-                })
-                .collect(),
+            absent: AbsentResult::all(stream),
             loads: machine.loads.iter().map(LoadResult::new).collect(),
             misuses: machine.misuses.iter().map(MisuseResult::new).collect(),
             tallies: stream
@@ -386,32 +317,6 @@ impl CachedResult {
             revision: cached.revision,
             inserted: cached.inserted.to_owned(),
             state: cached.state.to_owned(),
-        }
-    }
-}
-
-impl CpuResult {
-    fn new(cpu: &Cpu, common: Option<Hex32>, time: Option<&Time>) -> Self {
-        Self {
-            id: cpu.id,
-            apic_id: cpu.apic_id,
-            package: cpu.package,
-            core: cpu.core,
-            thread: cpu.thread,
-            signature: cpu.signature.or(common),
-            role: cpu.role,
-            before: cpu.before,
-            after: cpu.after,
-            target: cpu.target,
-            outcome: cpu.outcome,
-            refused_for: cpu.reason,
-            errno: cpu.outcome.errno_for(cpu.reason),
-            nmis: cpu.nr_nmis.unwrap_or_default(),
-            called_in_ns: time.and_then(|t| t.called_in_ns),
-            gate_ns: time.and_then(|t| t.gate_ns),
-            load_start_ns: time.and_then(|t| t.load_start_ns),
-            load_end_ns: time.and_then(|t| t.load_end_ns),
-            left_ns: time.and_then(|t| t.left_ns),
         }
     }
 }

@@ -30,12 +30,18 @@ pub struct Timing {
 }
 
 impl Timing {
-    /// The spans of a report. Parked and refused CPUs take no part.
+    /// The spans of a report. Parked CPUs take no part.
     #[must_use]
     pub fn new(stream: &Stream<'_>) -> Self {
         let took_part = |time: &&Time| {
             stream.cpus.iter().any(|cpu| {
-                cpu.id == time.id && !matches!(cpu.outcome, Outcome::Parked | Outcome::Refused)
+                let is_idle = match cpu.outcome {
+                    Outcome::Parked => true,
+                    // It was stopped with the others, if anybody was.
+                    Outcome::Refused => time.called_in_ns.is_none(),
+                    _ => false,
+                };
+                cpu.id == time.id && !is_idle
             })
         };
         let Spans {
@@ -81,11 +87,12 @@ mod tests {
     }
 
     #[test]
-    fn a_parked_cpu_takes_no_part() {
-        let timing = timing(&[
-            ("parked", ""),
-            ("updated", "called_in_ns=5 gate_ns=6 left_ns=9"),
-        ]);
-        assert_eq!(timing.stall_ns, Some(4));
+    fn a_parked_cpu_takes_no_part_even_if_it_was_held() {
+        let updated = ("updated", "called_in_ns=5 gate_ns=6 left_ns=9");
+        for moments in ["", "called_in_ns=1 left_ns=20"] {
+            let timing = timing(&[("parked", moments), updated]);
+            assert_eq!(timing.stall_ns, Some(4), "{moments}");
+            assert_eq!(timing.call_in_skew_ns, Some(0), "{moments}");
+        }
     }
 }

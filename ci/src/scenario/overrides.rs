@@ -1,12 +1,13 @@
 //! Flags that replace a scenario's fields.
 //!
 //! A flag that changes what is under test (the CPU, the microcode, the protocol,
-//! a fault, force) makes the scenario's expectation void: what is expected then
-//! is the best that the machine allows, PASS, or SWALLOWED under a hypervisor
-//! that ignores the write. A flag that changes only where or how long it runs keeps
-//! the expectation, with two exceptions: another number of CPUs voids what is
-//! said of them by their numbers, and a machine that ignores updates, where the
-//! scenario's takes them, voids what depends on their effect.
+//! who is soft-offline, a fault, force, a dry run, how often it loads) makes the
+//! scenario's expectation void: what is expected then is the best that the
+//! machine allows, PASS, or SWALLOWED under a hypervisor that ignores the write.
+//! A flag that changes only where or how long it runs keeps the expectation, with
+//! two exceptions: another number of CPUs voids what is said of them by their
+//! numbers, and a machine that ignores updates, where the scenario's takes them,
+//! voids what depends on their effect.
 
 use std::path::PathBuf;
 

@@ -62,10 +62,31 @@ fn a_scenario_that_contradicts_itself_is_refused_by_name() {
         ("[machine]\naccel = \"kvm\"", "tcg"),
         ("[machine]\nkind = \"kvm-qemu\"\naccel = \"tcg\"", "kvm"),
         ("[machine]\ntimeout_s = 0", "timeout"),
+        ("[guest]\nrepeat = 0", "guest.repeat = 0"),
+        ("[guest]\nrepeat = 1000001", "1 to 1000000"),
+        ("[guest]\nrepeat = 2\njob = \"dry-run\"", "guest.job out"),
+        (
+            "[guest]\nonline = 2\nhardware = \"engine\"",
+            "guest.online out",
+        ),
     ] {
         let dir = folder(&[("bad.toml", &format!("summary = \"a\"\n{text}"))]);
         let error = Scenario::load(dir.path(), "bad").unwrap_err().to_string();
         assert!(error.contains("bad") && error.contains(reason), "{error}");
+    }
+}
+
+#[test]
+fn loads_can_be_repeated_and_cpus_come_later_where_nothing_speaks_against_it() {
+    for guest in [
+        "repeat = 1000000",
+        "repeat = 2\nhardware = \"engine\"",
+        "online = 2",
+    ] {
+        let text = format!("summary = \"a\"\n[guest]\n{guest}");
+        let dir = folder(&[("good.toml", &text)]);
+        let read = Scenario::load(dir.path(), "good");
+        assert!(read.is_ok(), "{guest}: {read:?}");
     }
 }
 

@@ -113,7 +113,7 @@ names! {
         Mismatch = "mismatch",
         /// The CPU was still inside the load at the update deadline.
         Hung = "hung",
-            /// The CPU is soft-offline: it loaded nothing itself.
+        /// The CPU is soft-offline: it loaded nothing itself.
         Parked = "parked",
         /// A dry run: it would have got the update.
         Planned = "planned",
@@ -225,5 +225,20 @@ mod tests {
             let both = o.is_success() && o.errno().is_some();
             assert_eq!(both, o == Outcome::Already, "{o}");
         }
+    }
+
+    #[test]
+    fn a_refused_cpu_has_the_error_of_a_parked_one_only_where_a_sibling_is_parked() {
+        for &reason in CandidateVerdict::ALL {
+            let errno = match reason {
+                CandidateVerdict::Parked => "EPERM",
+                _ => "ENXIO",
+            };
+            assert_eq!(Outcome::Refused.errno_for(Some(reason)), Some(errno));
+            // A reason changes nothing for who was not refused.
+            assert_eq!(Outcome::Late.errno_for(Some(reason)), Some("EBUSY"));
+            assert_eq!(Outcome::Updated.errno_for(Some(reason)), None);
+        }
+        assert_eq!(Outcome::Refused.errno_for(None), Some("ENXIO"));
     }
 }

@@ -56,9 +56,16 @@ impl core::error::Error for RaiseError {}
 struct Place {
     offset: usize,
     revision: u32,
-    is_intel: bool,
-    nr_entries: usize,
-    table: usize,
+    form: Form,
+}
+
+/// What has to be mended when the revision changes.
+enum Form {
+    /// The header's checksum, and those of the table of further signatures, which
+    /// begins at this offset; it is not there where it has no entries.
+    Intel { table: usize, nr_entries: usize },
+    /// Nothing: the checksum of a patch does not cover its header.
+    Amd,
 }
 
 impl Place {
@@ -66,7 +73,7 @@ impl Place {
         let revision = update.revision();
         let beyond = RaiseError::Beyond { offset, revision };
         let not_synthetic = RaiseError::NotSynthetic { offset };
-        let (payload, raised) = match update {
+        let (payload, raised, form) = match update {
             // Signed: negative revisions are pre-production.
             Update::Intel(intel) => (
                 intel.data(),
@@ -74,6 +81,10 @@ impl Place {
                     .cast_signed()
                     .checked_add_unsigned(step)
                     .map(i32::cast_unsigned),
+                Form::Intel {
+                    table: offset + HEADER_SIZE + intel.data().len(),
+                    nr_entries: intel.entries().len(),
+                },
             ),
             // From family 17h on, all but the lowest byte names the CPU.
             Update::Amd(patch) => (
@@ -85,50 +96,41 @@ impl Place {
                     signature_of_patch_id(raised) == signature_of_patch_id(revision)
                         && raised >> 24 == revision >> 24
                 }),
+                Form::Amd,
             ),
         };
         // Metadata may stand before the text.
         if !payload.windows(MARK_SIZE).any(|w| w == &TEXT[..MARK_SIZE]) {
             return Err(not_synthetic);
         }
-        let (is_intel, nr_entries, table) = match update {
-            Update::Intel(intel) => {
-                let data_end = HEADER_SIZE + intel.data().len();
-                (true, intel.entries().len(), offset + data_end)
-            }
-            Update::Amd(_) => (false, 0, 0),
-        };
         Ok(Self {
             offset,
             revision: raised.ok_or(beyond)?,
-            is_intel,
-            nr_entries,
-            table,
+            form,
         })
     }
 
     /// Writes the revision and mends every checksum that covers it.
     fn raise(&self, bytes: &mut [u8], step: u32) -> Option<()> {
         let from_header = bytes.get_mut(self.offset..)?;
-        if !self.is_intel {
-            // The checksum of a patch does not cover its header.
+        let Form::Intel { table, nr_entries } = self.form else {
             let (header, _) = PatchHeader::mut_from_prefix(from_header).ok()?;
             header.patch_id.set(self.revision);
             return Some(());
-        }
+        };
         let lower = |checksum: &mut U32, by: u32| checksum.set(checksum.get().wrapping_sub(by));
         let (header, _) = Header::mut_from_prefix(from_header).ok()?;
         header.revision.set(self.revision);
         lower(&mut header.checksum, step);
-        if self.nr_entries == 0 {
+        if nr_entries == 0 {
             return Some(());
         }
         // An entry's checksum is the header's with other fields, and the table's
         // covers the entries'.
-        let (table, entries) = TableHeader::mut_from_prefix(bytes.get_mut(self.table..)?).ok()?;
+        let (table, entries) = TableHeader::mut_from_prefix(bytes.get_mut(table..)?).ok()?;
         for entry in entries
             .chunks_exact_mut(size_of::<Entry>())
-            .take(self.nr_entries)
+            .take(nr_entries)
         {
             let entry = Entry::mut_from_bytes(entry).ok()?;
             lower(&mut entry.checksum, step);
