@@ -63,7 +63,9 @@ impl Session {
         };
         let mut plan = Plan::make(probes, &scan, &policy, &mut self.cache).map_err(error)?;
         for (cpu, _) in (0..).zip(&self.lost).filter(|(_, lost)| lost.is_some()) {
-            plan.exclude(cpu);
+            // Nobody knows what it does, so its siblings must not load.
+            let core = topology.core_of(cpu);
+            topology.threads_of(core).for_each(|cpu| plan.exclude(cpu));
         }
         plan.park(&arguments.offline, arguments.parked, topology);
         if is_first {
@@ -82,6 +84,10 @@ impl Session {
             }
         }
         drop(scan);
+        if !plan.loads() && self.lost.iter().any(Option::is_some) {
+            let reason = "no core is left whose threads are all there";
+            return Err(Stop(Status::Fail, reason.into()));
+        }
         if !plan.loads() {
             let reason = "every CPU runs the newest update already";
             if is_first {

@@ -1,10 +1,12 @@
 //! The command line: verbs and flags, without what they do.
 
+mod bench;
 mod blob;
 mod peer;
 mod run;
 mod suite;
 
+pub use bench::{BenchVerb, InstructionsArgs};
 pub use blob::{BlobVerb, ExplainArgs};
 pub use peer::PeerArgs;
 pub use run::RunArgs;
@@ -100,6 +102,16 @@ pub enum Verb {
         /// What to do.
         #[command(subcommand)]
         verb: BlobVerb,
+    },
+    /// Measure the request
+    #[command(
+        arg_required_else_help = true,
+        after_help = "Examples:\n  muster bench instructions"
+    )]
+    Bench {
+        /// What to measure.
+        #[command(subcommand)]
+        verb: BenchVerb,
     },
     /// Boot another loader with the same microcode on the same CPU, and compare
     #[command(after_help = peer::EXAMPLES)]

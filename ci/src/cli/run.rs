@@ -173,7 +173,7 @@ fn deadline() -> RangedI64ValueParser<u32> {
 }
 
 /// One of a closed list, by its name.
-fn choice<T: Named + Send + Sync>() -> impl TypedValueParser<Value = T> {
+pub(super) fn choice<T: Named + Send + Sync>() -> impl TypedValueParser<Value = T> {
     let names = T::ALL.iter().map(|one| one.name());
     PossibleValuesParser::new(names).map(|name| T::from_name(&name).unwrap_or_default())
 }

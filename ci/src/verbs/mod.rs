@@ -1,5 +1,6 @@
 //! What the verbs do: the library's parts put together, and what is printed.
 
+mod bench;
 mod blob;
 mod peer;
 mod suite;
@@ -69,6 +70,7 @@ pub fn act(verb: &Verb) -> anyhow::Result<Exit> {
             Ok(Exit::of_run(result.verdict, result.as_expected))
         }
         Verb::Blob { verb } => blob::act(verb),
+        Verb::Bench { verb } => bench::act(verb),
         Verb::Peer(args) => peer::act(args),
         Verb::Completions { shell } => {
             let mut text = Vec::new();

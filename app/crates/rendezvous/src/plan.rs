@@ -22,7 +22,8 @@ pub enum Task {
     Attend,
     /// It is soft-offline: it is held in an NMI while its core loads.
     Hold,
-    /// It is not there: nobody waits for it.
+    /// It is not there: nobody waits for it, and its core loads nothing, since
+    /// nobody knows what it does.
     Absent,
 }
 
@@ -78,6 +79,15 @@ impl Plan {
             tasks[control as usize].is_called(),
             "the control CPU attends"
         );
+        let is_absent = |cpu: u32| tasks[cpu as usize] == Task::Absent;
+        let is_unsafe = |core| topology.threads_of(core).any(is_absent);
+        let tasks: Box<[Task]> = (0..)
+            .zip(&tasks)
+            .map(|(cpu, &task)| match task {
+                Task::Load { .. } if is_unsafe(topology.core_of(cpu)) => Task::Attend,
+                task => task,
+            })
+            .collect();
         let loads = |cpu: u32| matches!(tasks[cpu as usize], Task::Load { .. });
         let mut ranks: Box<[u32]> = tasks.iter().map(|_| 0).collect();
         let mut nr_loading = |core| {
@@ -116,7 +126,7 @@ impl Plan {
         let nr_called = tasks.iter().filter(|task| task.is_called()).count();
         Self {
             topology,
-            tasks: tasks.into(),
+            tasks,
             followers_load,
             options,
             timeouts,

@@ -1,0 +1,227 @@
+//! How many instructions of the guest one request takes.
+//!
+//! QEMU counts instructions as time (`-icount shift=0`): the virtual machine's
+//! nanosecond is an instruction, of whichever CPU, since one host thread runs them
+//! in turns. The count is the same in every run of one image.
+
+use comfy_table::Cell;
+use indicatif::ProgressBar;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::machine::Machine;
+use crate::result::{Provenance, RunResult, SCHEMA_VERSION};
+use crate::run::{self, Runner};
+use crate::scenario::{self, Overrides, Scenario};
+use crate::table::table;
+use crate::tree::Tree;
+use crate::verdict::Verdict;
+
+/// Numbers of CPUs that are tried.
+pub const CPUS: [u32; 4] = [2, 4, 8, 16];
+
+/// How often each machine loads; the first load, which reports, is left out.
+const NR_LOADS: u32 = 51;
+
+/// All CPUs on one thread of the host, and instructions for a clock.
+const ACCEL: &str = "tcg,thread=single";
+const ICOUNT: [&str; 2] = ["-icount", "shift=0,sleep=off"];
+
+/// What was counted.
+#[derive(Clone, Debug, Serialize)]
+pub struct Counts {
+    /// Version of this layout, that of all metrics.
+    pub schema_version: u32,
+    /// What made it.
+    pub provenance: Provenance,
+    /// Series by metric and number of CPUs.
+    pub series: Vec<Value>,
+    #[serde(skip)]
+    rows: Vec<Row>,
+    #[serde(skip)]
+    firmware: String,
+}
+
+/// The medians of one machine.
+#[derive(Clone, Copy, Debug)]
+struct Row {
+    nr_cpus: u32,
+    request: u64,
+    stopped: u64,
+}
+
+/// Why nothing was counted.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A machine could not be run.
+    #[error(transparent)]
+    Run(#[from] run::Error),
+    /// A run was not as it should be.
+    #[error("{nr_cpus} CPUs: {verdict}: {reason}")]
+    Failed {
+        /// On how many CPUs.
+        nr_cpus: u32,
+        /// Its verdict.
+        verdict: Verdict,
+        /// Its reason.
+        reason: String,
+    },
+}
+
+impl From<scenario::Error> for Error {
+    fn from(error: scenario::Error) -> Self {
+        Self::Run(error.into())
+    }
+}
+
+/// Loads the default scenario's microcode again and again on machines of
+/// [`CPUS`], or of `cpus`; `overrides` say with which firmware and protocol.
+pub fn count(
+    tree: &Tree,
+    cpus: &[u32],
+    overrides: &Overrides,
+    progress: &ProgressBar,
+) -> Result<Counts, Error> {
+    let runner = Runner::new(tree.clone());
+    let mut counts = Counts {
+        schema_version: SCHEMA_VERSION,
+        provenance: Provenance::default(),
+        series: Vec::new(),
+        rows: Vec::new(),
+        firmware: String::new(),
+    };
+    for &nr_cpus in cpus {
+        let mut scenario = Scenario::load(&tree.scenarios(), scenario::DEFAULT)?;
+        let overrides = Overrides {
+            machine: Some(Machine::Model),
+            cpus: Some(nr_cpus),
+            threads: Some(1),
+            packages: Some(1),
+            accel: Some(ACCEL.to_owned()),
+            repeat: Some(NR_LOADS),
+            force: true,
+            qemu_args: ICOUNT.map(str::to_owned).to_vec(),
+            ..overrides.clone()
+        };
+        overrides.apply(&mut scenario);
+        scenario.check()?;
+        let result = runner.run(&scenario, false, progress)?.result;
+        if result.verdict != Verdict::Pass {
+            return Err(Error::Failed {
+                nr_cpus,
+                verdict: result.verdict,
+                reason: result.reason,
+            });
+        }
+        counts.add(nr_cpus, &result);
+    }
+    Ok(counts)
+}
+
+impl Counts {
+    fn add(&mut self, nr_cpus: u32, result: &RunResult) {
+        let known = |of: fn(&report::record::Round) -> Option<u64>| -> Vec<u64> {
+            let rounds = result.repeat.iter().flat_map(|repeat| &repeat.rounds);
+            rounds.skip(1).filter_map(of).collect()
+        };
+        let request = known(|round| Some(round.request_ns));
+        let stopped = known(|round| round.stall_ns);
+        self.rows.push(Row {
+            nr_cpus,
+            request: median(&request),
+            stopped: median(&stopped),
+        });
+        for (metric, values) in [
+            ("request_instructions", request),
+            ("stopped_instructions", stopped),
+        ] {
+            self.series.push(json!({
+                "metric": metric,
+                "unit": "instructions",
+                "dimensions": {
+                    "stage": "guest",
+                    "machine": result.machine_name(),
+                    "protocol": result.protocol,
+                    "cpus": nr_cpus,
+                    "threads": 1,
+                    "packages": 1,
+                    "hardware": result.hardware.map(report::HardwareKind::name),
+                    "clock": "icount",
+                },
+                "values": values,
+            }));
+        }
+        self.provenance = result.context.provenance.clone();
+        let firmware = result.context.firmware.as_ref();
+        self.firmware = firmware.map_or_else(String::new, |firmware| {
+            format!("{}: {}", firmware.source, firmware.file)
+        });
+    }
+
+    /// The table for a person.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        let titles = ["CPUs", "request", "stopped", "more per CPU"];
+        let mut before: Option<&Row> = None;
+        let rows = self.rows.iter().map(|row| {
+            let more = before.map_or("-".to_owned(), |before| {
+                let nr_more = u64::from(row.nr_cpus.abs_diff(before.nr_cpus)).max(1);
+                (row.request.abs_diff(before.request) / nr_more).to_string()
+            });
+            before = Some(row);
+            [
+                row.nr_cpus.to_string(),
+                row.request.to_string(),
+                row.stopped.to_string(),
+                more,
+            ]
+            .map(Cell::new)
+            .to_vec()
+        });
+        let table = table(&titles, &titles, rows.collect());
+        format!(
+            "Guest instructions of one request, medians of {} loads in one boot\n{}\n\n{table}",
+            NR_LOADS - 1,
+            self.firmware
+        )
+    }
+}
+
+fn median(values: &[u64]) -> u64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_unstable();
+    sorted.get(sorted.len() / 2).copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_median_is_of_what_there_is() {
+        assert_eq!(median(&[9, 1, 5]), 5);
+        assert_eq!(median(&[]), 0);
+    }
+
+    #[test]
+    fn the_table_says_what_each_further_cpu_costs() {
+        let row = |nr_cpus, request| Row {
+            nr_cpus,
+            request,
+            stopped: 1,
+        };
+        let counts = Counts {
+            schema_version: 1,
+            provenance: Provenance::default(),
+            series: Vec::new(),
+            rows: vec![row(2, 100), row(4, 160)],
+            firmware: "a file".to_owned(),
+        };
+        let text = counts.shown();
+        let last = text.lines().last().unwrap();
+        assert_eq!(
+            last.split_whitespace().collect::<Vec<_>>(),
+            ["4", "160", "1", "30"]
+        );
+    }
+}
