@@ -73,6 +73,8 @@ pub(crate) struct Session {
     cache: Cache,
     control: u32,
     round: Option<Round>,
+    /// The next load's request, as far as it can be made beforehand.
+    spare: Option<Arc<Request>>,
     history: History,
     /// By CPU: the load that it did not come out of with its revision read. It
     /// takes part in no other until it has.
@@ -89,6 +91,7 @@ impl Session {
             cache: Cache::default(),
             control: 0,
             round: None,
+            spare: None,
             history: History {
                 nr_loads: vec![0; nr_cpus],
                 ..History::default()
@@ -118,6 +121,11 @@ impl Session {
     /// Loads as often as was asked for, and reports.
     pub(crate) fn run(mut self: Box<Self>) -> End {
         loop {
+            if self.history.nr_rounds < self.setup.arguments.nr_rounds {
+                self.spare = self.lost[self.control as usize]
+                    .is_none()
+                    .then(|| self.blank());
+            }
             let request = match self.prepare() {
                 Ok(Some(request)) => request,
                 Ok(None) => break,

@@ -97,7 +97,7 @@ impl Session {
             }
             return Err(Stop(Status::Skip, reason.into()));
         }
-        let request = Arc::new(self.request(&plan).map_err(error)?);
+        let request = self.request(&plan).map_err(error)?;
         self.round = Some(Round {
             plan,
             request: Arc::clone(&request),
@@ -106,8 +106,9 @@ impl Session {
         Ok(Some(request))
     }
 
-    /// Puts together all that the workers need, so that they need nothing more.
-    fn request(&self, plan: &Plan) -> Result<Request, String> {
+    /// A request in which nobody loads yet. All the memory that it needs is
+    /// allocated here, before there is a request.
+    pub(super) fn blank(&self) -> Arc<Request> {
         let Setup {
             arguments,
             topology,
@@ -116,59 +117,79 @@ impl Session {
             probes,
             ..
         } = &self.setup;
-        let work = probes
-            .iter()
-            .zip(&plan.shares)
-            .map(|(probe, share)| {
-                let update = share.update.as_ref().filter(|_| share.loads());
-                let work = Work {
-                    vendor: probe.identity.vendor,
-                    update: update.cloned(),
-                };
-                match work.loadable() {
-                    Some(Err(bad)) => Err(format!("the cached update cannot be loaded: {bad:?}")),
-                    Some(Ok(_)) | None => Ok(work),
-                }
-            })
-            .collect::<Result<_, _>>()?;
-        let loads = |cpu: u32| {
-            let is_there = self.lost[cpu as usize].is_none() && !arguments.offline.contains(&cpu);
-            is_there && plan.shares[cpu as usize].loads()
+        let vendor = probes[0].identity.vendor;
+        let is_called =
+            |cpu: u32| self.lost[cpu as usize].is_none() && !arguments.offline.contains(&cpu);
+        let task = |cpu| {
+            if is_called(cpu) {
+                Task::Attend
+            } else {
+                Task::Absent
+            }
         };
-        let tasks = (0..)
-            .zip(plan.shares.iter().zip(&self.lost))
-            .map(|(cpu, (share, lost))| {
-                let is_offline = arguments.offline.contains(&cpu);
-                let mut siblings = topology.threads_of(topology.core_of(cpu));
-                match lost {
-                    Some(_) => Task::Absent,
-                    None if is_offline && siblings.any(loads) => Task::Hold,
-                    None if is_offline => Task::Absent,
-                    None => share.task(),
-                }
-            })
-            .collect();
+        let nr_cpus = topology.nr_cpus();
         let plan = rendezvous::Plan::new(
             Arc::clone(topology),
-            tasks,
+            (0..nr_cpus).map(task).collect(),
             self.control,
-            probes[0].identity.vendor == cpu::Vendor::Amd,
+            vendor == cpu::Vendor::Amd,
             arguments.options,
             arguments.timeouts,
         );
-        Ok(Request {
+        let work = |_| Work {
+            vendor,
+            update: None,
+        };
+        Arc::new(Request {
             rendezvous: Rendezvous::new(arguments.protocol, plan),
-            work,
+            work: probes.iter().map(work).collect(),
             clock: *clock,
             model: *model,
             // What is to go wrong in the guest does so once.
             fault: arguments.fault.filter(|_| self.is_first()),
-            revisions: Revisions::new(probes.len() as u32),
-            features: self.is_first().then(|| After::new(probes.len() as u32)),
+            revisions: Revisions::new(nr_cpus),
+            features: self.is_first().then(|| After::new(nr_cpus)),
             is_over: AtomicBool::new(false),
             nr_masked: AtomicU32::new(0),
             has_begun: probes.iter().map(|_| AtomicBool::new(false)).collect(),
             nr_unanswered: AtomicU32::new(0),
         })
+    }
+
+    /// A request with all that the workers need, so that they need nothing more.
+    fn request(&mut self, plan: &Plan) -> Result<Arc<Request>, String> {
+        let mut request = self.spare.take().unwrap_or_else(|| self.blank());
+        // Nobody else has seen it yet.
+        let blank = Arc::get_mut(&mut request).ok_or("the request is in use")?;
+        for (work, share) in blank.work.iter_mut().zip(&plan.shares) {
+            work.update = share.update.clone().filter(|_| share.loads());
+            if let Some(Err(bad)) = work.loadable() {
+                return Err(format!("the cached update cannot be loaded: {bad:?}"));
+            }
+        }
+        let Setup {
+            arguments,
+            topology,
+            ..
+        } = &self.setup;
+        let (offline, lost) = (&arguments.offline, &self.lost);
+        let loads = |cpu: u32| {
+            let is_there = lost[cpu as usize].is_none() && !offline.contains(&cpu);
+            is_there && plan.shares[cpu as usize].loads()
+        };
+        let task = |cpu: u32| {
+            let mut siblings = topology.threads_of(topology.core_of(cpu));
+            if lost[cpu as usize].is_some() {
+                Task::Absent
+            } else if !offline.contains(&cpu) {
+                plan.shares[cpu as usize].task()
+            } else if siblings.any(loads) {
+                Task::Hold
+            } else {
+                Task::Absent
+            }
+        };
+        blank.rendezvous.assign((0..topology.nr_cpus()).map(task));
+        Ok(request)
     }
 }

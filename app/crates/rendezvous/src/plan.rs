@@ -79,63 +79,87 @@ impl Plan {
             tasks[control as usize].is_called(),
             "the control CPU attends"
         );
-        let is_absent = |cpu: u32| tasks[cpu as usize] == Task::Absent;
-        let is_unsafe = |core| topology.threads_of(core).any(is_absent);
-        let tasks: Box<[Task]> = (0..)
-            .zip(&tasks)
-            .map(|(cpu, &task)| match task {
-                Task::Load { .. } if is_unsafe(topology.core_of(cpu)) => Task::Attend,
-                task => task,
-            })
-            .collect();
-        let loads = |cpu: u32| matches!(tasks[cpu as usize], Task::Load { .. });
-        let mut ranks: Box<[u32]> = tasks.iter().map(|_| 0).collect();
-        let mut nr_loading = |core| {
-            let mut rank = 0;
-            for cpu in topology.threads_of(core) {
-                ranks[cpu as usize] = rank;
-                rank += u32::from(loads(cpu));
-            }
-            rank
+        let nr_called = tasks.iter().filter(|task| task.is_called()).count();
+        let mut plan = Self {
+            tree: Tree::new(&topology, &tasks, options.call_in),
+            ranks: tasks.iter().map(|_| 0).collect(),
+            cores: (0..topology.nr_cores()).map(|_| Core::default()).collect(),
+            topology,
+            tasks: tasks.into(),
+            followers_load,
+            options,
+            timeouts,
+            control,
+            nr_called: u32::try_from(nr_called).unwrap_or(u32::MAX),
+            nr_steps: 0,
         };
-        let mut cores: Box<[Core]> = (0..topology.nr_cores())
-            .map(|core| Core {
-                nr_loading: nr_loading(core),
-                step: 0,
-            })
-            .collect();
-        let core_of_control = topology.core_of(control) as usize;
+        plan.order();
+        plan
+    }
+
+    /// The same with other tasks.
+    pub(crate) fn with(&self, tasks: Vec<Task>) -> Self {
+        Self::new(
+            Arc::clone(&self.topology),
+            tasks,
+            self.control,
+            self.followers_load,
+            self.options,
+            self.timeouts,
+        )
+    }
+
+    pub(crate) fn tasks(&self) -> impl Iterator<Item = Task> {
+        self.tasks.iter().copied()
+    }
+
+    /// Gives the CPUs other tasks, of which those that are called stay so and no
+    /// other is.
+    pub(crate) fn assign(&mut self, tasks: impl Iterator<Item = Task>) {
+        for (own, task) in self.tasks.iter_mut().zip(tasks) {
+            *own = task;
+        }
+        self.order();
+    }
+
+    /// Works out from the tasks who comes when.
+    fn order(&mut self) {
+        let Self {
+            topology,
+            tasks,
+            ranks,
+            cores,
+            ..
+        } = self;
+        for (number, core) in (0..).zip(cores.iter_mut()) {
+            let threads = || topology.threads_of(number).map(|cpu| cpu as usize);
+            let is_unsafe = threads().any(|cpu| tasks[cpu] == Task::Absent);
+            *core = Core::default();
+            for cpu in threads() {
+                if is_unsafe && tasks[cpu].is_load() {
+                    tasks[cpu] = Task::Attend;
+                }
+                ranks[cpu] = core.nr_loading;
+                core.nr_loading += u32::from(tasks[cpu].is_load());
+            }
+        }
+        let core_of_control = topology.core_of(self.control) as usize;
         let canary = if cores[core_of_control].nr_loading > 0 {
             Some(core_of_control)
         } else {
             cores.iter().position(|core| core.nr_loading > 0)
         };
-        let mut nr_steps = 0;
+        self.nr_steps = 0;
         for (place, core) in cores.iter_mut().enumerate() {
             if core.nr_loading == 0 {
                 continue;
             }
-            core.step = match options.order {
+            core.step = match self.options.order {
                 Order::Parallel => 0,
-                Order::Serial => nr_steps,
+                Order::Serial => self.nr_steps,
                 Order::Canary => u32::from(Some(place) != canary),
             };
-            nr_steps = nr_steps.max(core.step + 1);
-        }
-        let tree = Tree::new(&topology, &tasks, options.call_in);
-        let nr_called = tasks.iter().filter(|task| task.is_called()).count();
-        Self {
-            topology,
-            tasks,
-            followers_load,
-            options,
-            timeouts,
-            tree,
-            control,
-            ranks,
-            cores,
-            nr_called: u32::try_from(nr_called).unwrap_or(u32::MAX),
-            nr_steps,
+            self.nr_steps = self.nr_steps.max(core.step + 1);
         }
     }
 
@@ -180,7 +204,7 @@ impl Plan {
     }
 
     pub(crate) fn loads(&self, cpu: u32) -> bool {
-        matches!(self.task(cpu), Task::Load { .. })
+        self.task(cpu).is_load()
     }
 
     /// How many threads of a core load something.
@@ -216,6 +240,10 @@ impl Plan {
 }
 
 impl Task {
+    const fn is_load(self) -> bool {
+        matches!(self, Self::Load { .. })
+    }
+
     /// Whether its CPU is stopped with the others.
     #[must_use]
     pub const fn is_called(self) -> bool {

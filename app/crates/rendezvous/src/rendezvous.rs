@@ -8,7 +8,7 @@ use crossbeam_utils::CachePadded;
 
 use crate::machine::Machine;
 use crate::options::Nmi;
-use crate::plan::Plan;
+use crate::plan::{Plan, Task};
 use crate::protocols::{Any, Name};
 use crate::seat::Seat;
 use crate::slot::{Outcome, Record, Slot};
@@ -49,6 +49,21 @@ impl<W: Word> Rendezvous<W> {
             nr_held: CachePadded::new(W::new(0)),
             over: CachePadded::new(W::new(0)),
             plan,
+        }
+    }
+
+    /// Gives the CPUs other tasks in a request that has not begun. It allocates
+    /// nothing where the same CPUs are called as before, and the protocol has to
+    /// know no more than that.
+    pub fn assign(&mut self, tasks: impl Iterator<Item = Task> + Clone) {
+        let called = self.plan.tasks().map(Task::is_called);
+        if tasks.clone().map(Task::is_called).eq(called) {
+            self.plan.assign(tasks);
+            if !self.protocol.knows_who_is_called_alone() {
+                self.protocol = Any::new(self.name, &self.plan);
+            }
+        } else {
+            *self = Self::new(self.name, self.plan.with(tasks.collect()));
         }
     }
 

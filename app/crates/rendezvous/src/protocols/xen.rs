@@ -48,6 +48,9 @@ pub(crate) struct Xen<W> {
 }
 
 impl<W: Word> Protocol<W> for Xen<W> {
+    // And how many write.
+    const KNOWS_WHO_IS_CALLED_ALONE: bool = false;
+
     fn new(plan: &Plan) -> Self {
         let nr_cores = plan.topology.nr_cores();
         let word = |value| CachePadded::new(W::new(value));
