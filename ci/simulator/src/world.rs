@@ -29,8 +29,8 @@ const CLOCK: usize = 0;
 const LEAP_NS: u64 = 1_000_000;
 
 /// Steps between a protocol's last word that a CPU may load and its load: it
-/// notes that it does, and begins.
-const STEPS_INTO_LOAD: u8 = 2;
+/// begins.
+const STEPS_INTO_LOAD: u8 = 1;
 
 thread_local! {
     static WORLD: RefCell<World> = RefCell::default();

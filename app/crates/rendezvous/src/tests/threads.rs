@@ -381,7 +381,7 @@ fn a_core_that_was_given_up_is_never_begun_on() {
     let run = Run::new(1, 1);
     let cores = run.cores();
     assert!(
-        turn.begin(turn.take_ticket(), &cores.cpu(), u64::MAX)
+        turn.begin(turn.take_ticket(), &cores.cpu(), u64::MAX, || {})
             .is_err()
     );
 }
