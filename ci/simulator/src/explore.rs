@@ -54,6 +54,7 @@ pub struct Explored {
 pub(crate) enum Choice {
     Cpu(u32),
     Leap,
+    Nmi(u32),
 }
 
 /// A place in a run with its choices, and which one is being tried.
@@ -94,15 +95,23 @@ pub(crate) fn take(choice: Choice, coroutines: &mut Coroutines) {
     match choice {
         Choice::Leap => world::with(World::leap),
         Choice::Cpu(cpu) => {
-            let has_begun = world::with(|world| {
-                world.choose(cpu);
-                world.mark_begun(cpu)
-            });
-            if !has_begun {
-                coroutines.resume(cpu);
-            }
+            world::with(|world| world.choose(cpu));
+            begin(cpu, coroutines);
             coroutines.resume(cpu);
         }
+        Choice::Nmi(cpu) => {
+            world::with(|world| world.turn_to(cpu));
+            begin(cpu, coroutines);
+            world::with(|world| world.interrupt(cpu));
+            coroutines.resume(cpu);
+        }
+    }
+}
+
+/// Brings a CPU to its first step, if it is not beyond.
+fn begin(cpu: u32, coroutines: &mut Coroutines) {
+    if !world::with(|world| world.mark_begun(cpu)) {
+        coroutines.resume(cpu);
     }
 }
 
@@ -199,20 +208,31 @@ impl Explorer {
             let recluse = world::with(|world| world.recluse(is_private));
             let choices = match recluse {
                 Some(cpu) => vec![Choice::Cpu(cpu)],
-                None => match choices(&self.setup) {
+                None => match self.choices() {
                     Ok(choices) => choices,
                     Err(violation) => return Some(violation),
                 },
             };
-            let Some(&first) = choices.first() else {
-                world::check_end();
-                return world::with(|world| world.violation);
-            };
+            let &first = choices.first()?;
             self.forks.push(Fork { choices, next: 0 });
             self.explored.longest = self.explored.longest.max(self.forks.len());
             self.explored.nr_steps += 1;
             take(first, &mut self.coroutines);
         }
+    }
+
+    /// What can happen now, NMIs included, which may come when all is over too.
+    /// One before a step that nobody else can see is left out: its handler would
+    /// do what it does before the next.
+    fn choices(&self) -> Result<Vec<Choice>, Violation> {
+        let mut choices = choices(&self.setup)?;
+        if choices.is_empty() {
+            world::check_end();
+        }
+        world::with(|world| {
+            choices.extend(world.open_to_nmis().map(Choice::Nmi));
+            world.violation.map_or(Ok(choices), Err)
+        })
     }
 
     /// The run of a violation once more, with its steps in words.

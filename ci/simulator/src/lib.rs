@@ -4,7 +4,8 @@
 //! clock or of the CPU's registers. Who makes the next step is decided by
 //! [`explore`], which tries every order, or by [`shuffle`], which draws lots and
 //! has thousands of CPUs. Time passes by leaps that let every deadline pass,
-//! before any step: so a time-out is an event like others.
+//! before any step: so a time-out is an event like others. So is an NMI, whose
+//! handler runs before any step of its CPU.
 //!
 //! Memory is sequentially consistent here; what weaker orderings allow is tried
 //! by loom in the crate's own tests.

@@ -53,6 +53,9 @@ pub struct Setup {
     pub writes: Vec<(u32, Write)>,
     /// How often time may leap while CPUs could go on.
     pub nr_leaps: u32,
+    /// How many NMIs may come, each on any CPU at any moment. In random orders
+    /// none does.
+    pub nr_nmis: u32,
 }
 
 impl Setup {
@@ -71,6 +74,7 @@ impl Setup {
             held: Vec::new(),
             writes: Vec::new(),
             nr_leaps: 2,
+            nr_nmis: 0,
         }
     }
 

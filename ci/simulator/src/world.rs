@@ -2,6 +2,7 @@
 
 mod cpu;
 mod ending;
+mod nmi;
 mod on_cpu;
 mod registers;
 mod schedule;
@@ -12,11 +13,11 @@ use std::rc::Rc;
 
 use rendezvous::Rendezvous;
 
-use crate::coroutines::pause;
 use crate::setup::{BEFORE, Setup};
 use crate::violation::Violation;
 use crate::word::SimWord;
 use cpu::{Cpu, Status};
+use nmi::await_choice;
 
 pub(crate) use cpu::Touch;
 pub(crate) use ending::check_end;
@@ -29,8 +30,8 @@ const CLOCK: usize = 0;
 const LEAP_NS: u64 = 1_000_000;
 
 /// Steps between a protocol's last word that a CPU may load and its load: it
-/// notes that it does, and begins.
-const STEPS_INTO_LOAD: u8 = 2;
+/// begins.
+const STEPS_INTO_LOAD: u8 = 1;
 
 thread_local! {
     static WORLD: RefCell<World> = RefCell::default();
@@ -63,6 +64,7 @@ pub(crate) struct World {
     is_draining: bool,
     has_canary_failed: bool,
     nr_loads: u32,
+    nr_nmis: u32,
     pub(crate) violation: Option<Violation>,
     pub(crate) steps: Option<Vec<String>>,
 }
@@ -85,10 +87,11 @@ fn step<R>(f: impl FnOnce(&mut World) -> R) -> R {
 /// One step.
 pub(crate) fn touch<R>(what: Touch, f: impl FnOnce(&mut World) -> R) -> R {
     if with(|world| world.has_to_wait(what)) {
-        pause();
+        await_choice();
     }
     with(f)
 }
+
 impl World {
     /// A machine as it is before a request, with its rendezvous.
     pub(crate) fn reset(setup: &Rc<Setup>, has_steps: bool) {
@@ -206,6 +209,7 @@ impl World {
         }
         self.act(u64::MAX, 0);
     }
+
     fn use_word(&mut self, place: usize) {
         if let Some(current) = self.current {
             let cell = &mut self.memory[place];
@@ -221,8 +225,10 @@ impl World {
 
     /// Whether a CPU's coroutine is in the middle of a run.
     pub(crate) fn is_under_way(&self, cpu: u32) -> bool {
-        let status = self.cpus[cpu as usize].status;
-        self.cpus[cpu as usize].has_begun && status != Status::Done
+        let Cpu {
+            has_begun, status, ..
+        } = self.cpus[cpu as usize];
+        has_begun && (status != Status::Done || self.setup().nr_nmis > 0)
     }
 
     /// Whether it was before.

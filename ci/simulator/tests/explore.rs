@@ -1,12 +1,12 @@
 //! Every order of steps of each protocol, on two and three CPUs, with time-outs
 //! at any moment: this project's own never does what it must not, and each
-//! peer's known flaw is found.
+//! peer's known flaw is found. NMIs come at any moment where a case says so.
 //!
 //! Prints the number of states of each. `cargo test -p simulator --test explore
 //! -- NAME` tries one; a counter-example is printed with its steps.
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use rendezvous::{CallIn, Election, Name, Named, OnHang, Order};
+use rendezvous::{CallIn, Election, Name, Named, Nmi, OnHang, Order};
 use simulator::{Bounds, Setup, Violation, Write, explore};
 
 /// What is tried and what must come of it.
@@ -125,6 +125,54 @@ fn sound() -> Vec<Case> {
     cases
 }
 
+/// `muster` where NMIs come at any moment and are contained.
+///
+/// `Nmi::Rendezvous` is none of them: there the CPUs attend in an NMI's handler,
+/// no other NMI comes before its IRET, and what is left is the cases without.
+fn with_nmis() -> Vec<Case> {
+    let mut cases = Vec::new();
+    let mut add = |name: &str, nr_nmis, setup| {
+        let plural = if nr_nmis == 1 { "" } else { "s" };
+        cases.push(Case {
+            name: format!("muster with {nr_nmis} NMI{plural} on {name}"),
+            setup: Setup { nr_nmis, ..setup },
+            flaw: None,
+        });
+    };
+    for (machine, nr_cores, is_amd) in [
+        ("2 cores", 2, false),
+        ("2 Intel threads", 1, false),
+        ("2 AMD threads", 1, true),
+    ] {
+        for (what, writes) in [
+            ("", vec![]),
+            (" where a write hangs", vec![(1, Write::Hangs)]),
+        ] {
+            for (time, nr_nmis, nr_leaps) in [(", in time", 2, 0), ("", 1, 1)] {
+                let mut two = setup(Name::Muster, nr_cores, 2 / nr_cores, nr_leaps);
+                two.is_amd = is_amd;
+                two.writes.clone_from(&writes);
+                add(&format!("{machine}{what}{time}"), nr_nmis, two);
+            }
+        }
+    }
+    let mut three = setup(Name::Muster, 1, 3, 0);
+    add("3 Intel threads, in time", 1, three.clone());
+    three.is_amd = true;
+    add("3 AMD threads, in time", 1, three);
+    // A held CPU that goes when its own time has passed keeps nobody from
+    // loading.
+    let mut held = setup(Name::Muster, 1, 2, 0);
+    held.held = vec![1];
+    add("a core with a held thread, in time", 2, held.clone());
+    held.writes = vec![(0, Write::Hangs)];
+    add("a core with a held thread where a write hangs", 2, held);
+    let mut held = setup(Name::Muster, 2, 2, 0);
+    held.held = vec![1, 3];
+    add("2 cores with a held thread each, in time", 1, held);
+    cases
+}
+
 /// Peers where nothing goes wrong: they do what they are for.
 fn peers() -> Vec<Case> {
     let others = || Name::ALL.iter().filter(|&&name| name != Name::Muster);
@@ -153,7 +201,7 @@ fn peers() -> Vec<Case> {
     in_time.chain(with_absent).chain([faulting]).collect()
 }
 
-/// Peers' known flaws.
+/// Peers' known flaws, and what containing NMIs is for.
 fn flawed() -> Vec<Case> {
     let case = |name: &str, setup, flaw| Case {
         name: name.into(),
@@ -168,9 +216,24 @@ fn flawed() -> Vec<Case> {
         setup.is_amd = true;
         setup
     };
+    let with_an_nmi = |mut setup: Setup| {
+        setup.options.nmi = Nmi::Off;
+        setup.nr_nmis = 1;
+        setup
+    };
     let mut held = setup(Name::Linux, 2, 2, 0);
     held.held = vec![1, 3];
     vec![
+        case(
+            "muster off, an NMI: its handler reads registers while an Intel core loads",
+            with_an_nmi(setup(Name::Muster, 1, 2, 0)),
+            |v| matches!(v, Violation::SiblingActivity { .. }),
+        ),
+        case(
+            "muster off, an NMI: its handler reads registers while an AMD core loads",
+            with_an_nmi(on_amd(setup(Name::Muster, 1, 2, 0))),
+            |v| matches!(v, Violation::SiblingActivity { .. }),
+        ),
         case(
             "xen-v5: one gives up, the last one comes, the other goes on",
             setup(Name::XenV5, 2, 1, 1),
@@ -230,7 +293,9 @@ fn flawed() -> Vec<Case> {
 }
 
 fn main() {
-    let cases = [sound(), peers(), flawed()].into_iter().flatten();
+    let cases = [sound(), with_nmis(), peers(), flawed()]
+        .into_iter()
+        .flatten();
     let trials = cases
         .map(|case| Trial::test(case.name.clone(), move || run(&case)))
         .collect();

@@ -55,17 +55,22 @@ impl<W: Word> CoreTurn<W> {
     }
 
     /// Waits until the thread before this one has finished, and goes inside.
+    /// `before_beginning` is done first: whoever gives the core up finds it done
+    /// by a thread that may still write.
     pub(crate) fn begin(
         &self,
         ticket: Ticket,
         machine: &impl Machine,
         deadline_ns: u64,
+        before_beginning: impl FnOnce(),
     ) -> Result<(), GivenUp> {
         let mine = 2 * ticket.0;
         self.wait(|turn| turn == mine, machine, deadline_ns)?;
-        // Acquire pairs with the Release in `finish` of the thread before.
+        before_beginning();
+        // Acquire pairs with the Release in `finish` of the thread before,
+        // Release with the Acquire in `give_up`.
         self.turn
-            .compare_exchange(mine, mine + 1, Ordering::Acquire, Ordering::Relaxed)
+            .compare_exchange(mine, mine + 1, Ordering::AcqRel, Ordering::Relaxed)
             .map(|_| ())
             .map_err(|_| GivenUp)
     }
@@ -89,8 +94,9 @@ impl<W: Word> CoreTurn<W> {
     /// Keeps every thread out that has not begun yet.
     pub(crate) fn give_up(&self) {
         // Release: whoever leaves does so after this. There is no partner to
-        // take anything over: a thread that finds the flag does nothing.
-        self.turn.fetch_or(GIVEN_UP, Ordering::Release);
+        // take anything over: a thread that finds the flag does nothing. Acquire
+        // pairs with the Release in `begin`.
+        self.turn.fetch_or(GIVEN_UP, Ordering::AcqRel);
     }
 
     #[cfg(test)]

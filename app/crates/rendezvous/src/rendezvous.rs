@@ -161,7 +161,7 @@ impl<W: Word> Rendezvous<W> {
         slot.is_inside() || self.core_loads(cpu)
     }
 
-    /// Whether a thread of this CPU's core is inside a load. A CPU that left at
+    /// Whether a thread of this CPU's core is inside a load, or about to be. A CPU that left at
     /// the deadline must not touch the registers of such a core.
     #[must_use]
     pub fn core_loads(&self, cpu: u32) -> bool {

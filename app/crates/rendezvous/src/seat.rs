@@ -126,10 +126,10 @@ impl<W: Word, M: Machine> Seat<'_, W, M> {
         Stopped::new(self.machine)
     }
 
-    /// Writes the update and reads the revision.
+    /// Writes the update and reads the revision, on a CPU that is marked as
+    /// inside the load.
     pub(crate) fn write(&self) -> Written {
         let slot = self.slot();
-        slot.enter_load();
         Slot::<W>::note(&slot.load_start_ns, self.machine.stamp_ns());
         let result = self.machine.load();
         Slot::<W>::note(&slot.load_end_ns, self.machine.stamp_ns());
@@ -170,6 +170,7 @@ impl<W: Word, M: Machine> Seat<'_, W, M> {
 
     /// Writes, and concludes with what came of it; whether it took.
     pub(crate) fn load(&self, role: Role) -> bool {
+        self.slot().enter_load();
         let written = self.write();
         self.conclude_write(role, written)
     }

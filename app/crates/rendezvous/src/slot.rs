@@ -132,7 +132,8 @@ impl<W: Word> Slot<W> {
         self.role.store(role as u32, Ordering::Relaxed);
     }
 
-    /// Marks the CPU as inside the load, until `conclude` says otherwise.
+    /// Marks the CPU as inside the load, or about to be, until `conclude` says
+    /// otherwise.
     pub(crate) fn enter_load(&self) {
         // Release pairs with the Acquire in `outcome`.
         self.outcome.store(Outcome::Hung as u32, Ordering::Release);

@@ -117,50 +117,74 @@ impl Machine for Core {
     }
 }
 
-/// The whole protocol with two threads of a core, their deadline at any moment.
-fn check(followers_load: bool, options: Options) {
+/// A deadline that is never missed.
+const NO_DEADLINE_US: u64 = 1_000_000_000_000_000;
+
+/// The whole protocol with two threads of a core, the clock running out at any
+/// moment. A thread that is through reads its revision if it may.
+fn run(
+    followers_load: bool,
+    options: Options,
+    update_us: u64,
+) -> (Arc<Core>, Rendezvous<LoomWord>) {
+    let core = Arc::new(Core::default());
+    core.revision.store(BEFORE, Ordering::Relaxed);
+    let place = |thread| Place {
+        thread,
+        ..Place::default()
+    };
+    let task = Task::Load {
+        before: BEFORE,
+        target: TARGET,
+    };
+    let timeouts = Timeouts {
+        call_in_us: 1,
+        update_us,
+        offline_us: 1,
+    };
+    let plan = Plan::new(
+        std::sync::Arc::new(Topology::new(&[place(0), place(1)])),
+        vec![task; 2],
+        0,
+        followers_load,
+        options,
+        timeouts,
+    );
+    let rendezvous = Arc::new(Rendezvous::<LoomWord>::new(Name::Muster, plan));
+    rendezvous.request(&*core).unwrap();
+    let clock = {
+        let core = Arc::clone(&core);
+        thread::spawn(move || core.expired.store(true, Ordering::Relaxed))
+    };
+    let attend = |cpu| {
+        let (rendezvous, core) = (Arc::clone(&rendezvous), Arc::clone(&core));
+        move || {
+            rendezvous.attend(cpu, &*core);
+            if !rendezvous.core_loads(cpu) {
+                core.revision();
+            }
+        }
+    };
+    let other = thread::spawn(attend(1));
+    attend(0)();
+    other.join().unwrap();
+    clock.join().unwrap();
+    let rendezvous = Arc::try_unwrap(rendezvous).expect("the threads are through");
+    (core, rendezvous)
+}
+
+/// Tries it in every way.
+fn explore(check: impl Fn() + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();
     // Unless the environment asks for more, the number of forced switches that
     // finds nearly every real bug in a time that a test may take.
     builder.preemption_bound.get_or_insert(2);
-    builder.check(move || {
-        let core = Arc::new(Core::default());
-        core.revision.store(BEFORE, Ordering::Relaxed);
-        let place = |thread| Place {
-            thread,
-            ..Place::default()
-        };
-        let task = Task::Load {
-            before: BEFORE,
-            target: TARGET,
-        };
-        let timeouts = Timeouts {
-            call_in_us: 1,
-            update_us: 1_000_000_000_000_000,
-            offline_us: 1,
-        };
-        let plan = Plan::new(
-            std::sync::Arc::new(Topology::new(&[place(0), place(1)])),
-            vec![task; 2],
-            0,
-            followers_load,
-            options,
-            timeouts,
-        );
-        let rendezvous = Arc::new(Rendezvous::<LoomWord>::new(Name::Muster, plan));
-        rendezvous.request(&*core).unwrap();
-        let clock = {
-            let core = Arc::clone(&core);
-            thread::spawn(move || core.expired.store(true, Ordering::Relaxed))
-        };
-        let other = {
-            let (rendezvous, core) = (Arc::clone(&rendezvous), Arc::clone(&core));
-            thread::spawn(move || rendezvous.attend(1, &*core))
-        };
-        rendezvous.attend(0, &*core);
-        other.join().unwrap();
-        clock.join().unwrap();
+    builder.check(check);
+}
 
+fn check(followers_load: bool, options: Options) {
+    explore(move || {
+        let (core, rendezvous) = run(followers_load, options, NO_DEADLINE_US);
         let nr_loads = core.nr_loads.load(Ordering::Relaxed);
         let records = rendezvous.records();
         if rendezvous.opened() {
@@ -185,6 +209,14 @@ fn an_intel_core_loads_once_or_not_at_all() {
 #[test]
 fn an_amd_core_loads_on_each_thread_or_on_none() {
     check(true, Options::default());
+}
+
+/// Or else it would read registers during the write.
+#[test]
+fn a_thread_that_leaves_knows_that_its_sibling_may_still_write() {
+    explore(|| {
+        run(false, Options::default(), 1);
+    });
 }
 
 #[test]

@@ -40,6 +40,17 @@ pub(crate) enum Touch {
     Clock,
 }
 
+/// A program that an NMI has interrupted, as it is to go on.
+#[derive(Clone, Debug)]
+pub(super) struct Interrupted {
+    /// Whether the handler has begun.
+    pub(super) has_begun: bool,
+    pub(super) status: Status,
+    next: Touch,
+    pub(super) wait: Vec<(usize, u32)>,
+    history: u64,
+}
+
 #[derive(Clone, Debug, Default)]
 pub(super) struct Cpu {
     pub(super) status: Status,
@@ -54,6 +65,8 @@ pub(super) struct Cpu {
     pub(super) next: Touch,
     /// What it waits for: places, and how often they had changed.
     pub(super) wait: Vec<(usize, u32)>,
+    /// While it is in an NMI's handler.
+    pub(super) interrupted: Option<Interrupted>,
     /// All that it has seen and done.
     history: u64,
 }
@@ -90,6 +103,29 @@ impl Cpu {
     pub(super) fn end_wait(&mut self) {
         self.status = Status::Ready;
         self.wait.clear();
+    }
+
+    /// Its handler begins.
+    pub(super) fn interrupt(&mut self) {
+        self.interrupted = Some(Interrupted {
+            has_begun: false,
+            status: self.status,
+            next: self.next,
+            wait: std::mem::take(&mut self.wait),
+            history: self.history,
+        });
+        self.status = Status::Ready;
+        self.did(u64::MAX - 7, 0);
+    }
+
+    /// Its handler is through.
+    pub(super) fn go_on(&mut self) {
+        if let Some(interrupted) = self.interrupted.take() {
+            self.status = interrupted.status;
+            self.next = interrupted.next;
+            self.wait = interrupted.wait;
+            self.history = interrupted.history;
+        }
     }
 
     pub(super) fn hash(&self, hasher: &mut impl Hasher) {

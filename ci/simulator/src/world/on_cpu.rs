@@ -3,6 +3,7 @@
 use rendezvous::{GpFault, Machine};
 
 use super::cpu::Status;
+use super::nmi::await_choice;
 use super::{CLOCK, LEAP_NS, RENDEZVOUS, Touch, World, step, touch, with};
 use crate::coroutines::pause;
 use crate::setup::Write;
@@ -23,10 +24,14 @@ pub(crate) fn run_cpu(cpu: u32) {
         rendezvous.attend(cpu, &machine);
     }
     with(|world| world.cpus[cpu as usize].status = Status::Done);
+    // An NMI may come even now.
+    while with(|world| !world.is_draining && world.setup().nr_nmis > 0) {
+        await_choice();
+    }
 }
 
 /// One CPU, as the rendezvous sees it.
-struct OnCpu(u32);
+pub(super) struct OnCpu(pub(super) u32);
 
 impl Machine for OnCpu {
     fn now_ns(&self) -> u64 {
@@ -55,7 +60,7 @@ impl Machine for OnCpu {
                 return None;
             }
             if with(|world| world.find_nothing(self.0, history)) {
-                pause();
+                await_choice();
             }
             with(|world| world.cpus[self.0 as usize].end_wait());
         }

@@ -4,7 +4,7 @@ use std::hash::Hasher;
 
 use rendezvous::{Name, OnHang};
 
-use super::cpu::{Cpu, Status};
+use super::cpu::{Cpu, Interrupted, Status};
 use super::{CLOCK, Cell, STEPS_INTO_LOAD, Touch, World, hasher};
 
 impl World {
@@ -42,21 +42,32 @@ impl World {
 
     pub(crate) fn is_ready(&self, cpu: u32) -> bool {
         let cpu = &self.cpus[cpu as usize];
-        match cpu.status {
+        self.can_go_on(cpu.status, &cpu.wait)
+    }
+
+    fn can_go_on(&self, status: Status, wait: &[(usize, u32)]) -> bool {
+        match status {
             Status::Ready => true,
-            Status::Waiting => cpu
-                .wait
+            Status::Waiting => wait
                 .iter()
                 .any(|&(place, nr_changes)| self.memory[place].nr_changes != nr_changes),
             Status::Asleep | Status::Hung | Status::Done => false,
         }
     }
 
-    pub(crate) fn choose(&mut self, cpu: u32) {
-        let nr_steps = &mut self.cpus[cpu as usize].nr_steps;
-        *nr_steps = (*nr_steps + 1).min(STEPS_INTO_LOAD + 1);
+    /// What happens next happens on that CPU.
+    pub(crate) fn turn_to(&mut self, cpu: u32) {
         self.current = Some(cpu);
-        self.cpus[cpu as usize].is_chosen = self.cpus[cpu as usize].status == Status::Waiting;
+    }
+
+    pub(crate) fn choose(&mut self, cpu: u32) {
+        self.turn_to(cpu);
+        let cpu = &mut self.cpus[cpu as usize];
+        // A handler's steps bring its program no closer to a load.
+        if cpu.interrupted.is_none() {
+            cpu.nr_steps = (cpu.nr_steps + 1).min(STEPS_INTO_LOAD + 1);
+        }
+        cpu.is_chosen = cpu.status == Status::Waiting;
     }
 
     /// Time passes every deadline.
@@ -99,7 +110,12 @@ impl World {
         for (number, cpu) in (0..).zip(&self.cpus) {
             cpu.hash(&mut hasher);
             hasher.write_u8(self.is_ready(number).into());
+            if let Some(Interrupted { status, wait, .. }) = &cpu.interrupted {
+                let can_go_on = self.can_go_on(*status, wait);
+                hasher.write_u8(*status as u8 | u8::from(can_go_on) << 4);
+            }
         }
+        hasher.write_u32(self.nr_nmis);
         for &revision in &self.revisions {
             hasher.write_u32(revision);
         }

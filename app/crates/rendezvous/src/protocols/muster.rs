@@ -134,7 +134,11 @@ impl<W: Word> Muster<W> {
             }
             return;
         }
-        if core.turn.begin(ticket, seat.machine, deadline_ns).is_err() {
+        // Noted before it is decided, so that a CPU which leaves knows of every
+        // thread that may still write.
+        let note = || seat.slot().enter_load();
+        let begun = core.turn.begin(ticket, seat.machine, deadline_ns, note);
+        if begun.is_err() {
             return seat.slot().conclude(Outcome::Aborted, None);
         }
         // Before the next thread may begin, since reading a register would

@@ -93,6 +93,7 @@ impl<W: Word> Xen<W> {
     /// Writes and tells the siblings; whether it took.
     fn write<M: Machine>(&self, seat: &Seat<'_, W, M>) -> bool {
         let role = seat.take_role_by_rank();
+        seat.slot().enter_load();
         let written = seat.write();
         if role == Role::Leader {
             // Release pairs with the Acquire in `other`.

@@ -1,3 +1,8 @@
 //! The protocols on host threads.
 
-mod threads;
+mod arrivals;
+mod choices;
+mod loads;
+mod machine;
+mod nmis;
+mod run;
