@@ -160,13 +160,18 @@ fn with_nmis() -> Vec<Case> {
     add("3 Intel threads, in time", 1, three.clone());
     three.is_amd = true;
     add("3 AMD threads, in time", 1, three);
-    // A held CPU that goes when its own time has passed keeps nobody from
-    // loading.
-    let mut held = setup(Name::Muster, 1, 2, 0);
-    held.held = vec![1];
-    add("a core with a held thread, in time", 2, held.clone());
-    held.writes = vec![(0, Write::Hangs)];
-    add("a core with a held thread where a write hangs", 2, held);
+    for (time, nr_nmis, nr_leaps) in [(", in time", 2, 0), ("", 1, 2)] {
+        let mut held = setup(Name::Muster, 1, 2, nr_leaps);
+        held.held = vec![1];
+        add(
+            &format!("a core with a held thread{time}"),
+            nr_nmis,
+            held.clone(),
+        );
+        held.writes = vec![(0, Write::Hangs)];
+        let name = format!("a core with a held thread where a write hangs{time}");
+        add(&name, nr_nmis, held);
+    }
     let mut held = setup(Name::Muster, 2, 2, 0);
     held.held = vec![1, 3];
     add("2 cores with a held thread each, in time", 1, held);

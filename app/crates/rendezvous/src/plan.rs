@@ -43,6 +43,7 @@ pub struct Plan {
     ranks: Box<[u32]>,
     cores: Box<[Core]>,
     nr_called: u32,
+    nr_other_writers: u32,
     nr_steps: u32,
 }
 
@@ -91,6 +92,7 @@ impl Plan {
             timeouts,
             control,
             nr_called: u32::try_from(nr_called).unwrap_or(u32::MAX),
+            nr_other_writers: 0,
             nr_steps: 0,
         };
         plan.order();
@@ -143,6 +145,10 @@ impl Plan {
                 core.nr_loading += u32::from(tasks[cpu].is_load());
             }
         }
+        let leads = |cpu: usize| self.followers_load || ranks[cpu] == 0;
+        let writes = |cpu: &usize| tasks[*cpu].is_load() && leads(*cpu);
+        let others = (0..tasks.len()).filter(|&cpu| cpu != self.control as usize);
+        self.nr_other_writers = u32::try_from(others.filter(writes).count()).unwrap_or(u32::MAX);
         let core_of_control = topology.core_of(self.control) as usize;
         let canary = if cores[core_of_control].nr_loading > 0 {
             Some(core_of_control)
@@ -205,6 +211,12 @@ impl Plan {
 
     pub(crate) fn loads(&self, cpu: u32) -> bool {
         self.task(cpu).is_load()
+    }
+
+    /// How many CPUs write, the control CPU not counted, where the lowest thread of a
+    /// core does or, on AMD's, each.
+    pub(crate) fn nr_other_writers(&self) -> u32 {
+        self.nr_other_writers
     }
 
     /// How many threads of a core load something.

@@ -22,6 +22,8 @@ pub struct Rendezvous<W = AtomicU32> {
     protocol: Any<W>,
     slots: Box<[CachePadded<Slot<W>>]>,
     requested_ns: AtomicU64,
+    /// When the CPUs are called: the held ones are there.
+    calling_ns: AtomicU64,
     /// Soft-offline CPUs that are held.
     nr_held: CachePadded<W>,
     /// Whether they may go.
@@ -46,6 +48,7 @@ impl<W: Word> Rendezvous<W> {
             name,
             slots: (0..nr_cpus).map(|_| CachePadded::default()).collect(),
             requested_ns: AtomicU64::new(0),
+            calling_ns: AtomicU64::new(0),
             nr_held: CachePadded::new(W::new(0)),
             over: CachePadded::new(W::new(0)),
             plan,
@@ -53,15 +56,11 @@ impl<W: Word> Rendezvous<W> {
     }
 
     /// Gives the CPUs other tasks in a request that has not begun. It allocates
-    /// nothing where the same CPUs are called as before, and the protocol has to
-    /// know no more than that.
+    /// nothing where the same CPUs are called as before.
     pub fn assign(&mut self, tasks: impl Iterator<Item = Task> + Clone) {
         let called = self.plan.tasks().map(Task::is_called);
         if tasks.clone().map(Task::is_called).eq(called) {
             self.plan.assign(tasks);
-            if !self.protocol.knows_who_is_called_alone() {
-                self.protocol = Any::new(self.name, &self.plan);
-            }
         } else {
             *self = Self::new(self.name, self.plan.with(tasks.collect()));
         }
@@ -79,11 +78,14 @@ impl<W: Word> Rendezvous<W> {
         self.name
     }
 
-    /// Starts the clock of the request, and has the soft-offline siblings held.
+    /// Starts the clock of the request, and has the soft-offline siblings held; the
+    /// time to call in begins when they are.
     /// The control CPU does this before it lets any CPU attend; whatever it lets
     /// them attend by orders it.
     pub fn request(&self, machine: &impl Machine) -> Result<(), Unanswered> {
-        self.requested_ns.store(machine.now_ns(), Ordering::Relaxed);
+        let requested_ns = machine.now_ns();
+        self.requested_ns.store(requested_ns, Ordering::Relaxed);
+        self.calling_ns.store(requested_ns, Ordering::Relaxed);
         let mut nr_expected = 0;
         for cpu in self.plan.held() {
             machine.send_nmi(cpu);
@@ -96,6 +98,7 @@ impl<W: Word> Rendezvous<W> {
         // Acquire pairs with the addition in `hold`.
         let answered = || self.nr_held.load(Ordering::Acquire);
         if seat.wait(self.plan.timeouts.offline_us, || answered() >= nr_expected) {
+            self.calling_ns.store(machine.now_ns(), Ordering::Relaxed);
             return Ok(());
         }
         seat.release_held();
@@ -110,7 +113,7 @@ impl<W: Word> Rendezvous<W> {
             machine,
             plan: &self.plan,
             slots: &self.slots,
-            requested_ns: self.requested_ns.load(Ordering::Relaxed),
+            calling_ns: self.calling_ns.load(Ordering::Relaxed),
             over: &self.over,
         }
     }
@@ -135,7 +138,9 @@ impl<W: Word> Rendezvous<W> {
         let timeouts = self.plan.timeouts;
         let patience_us = timeouts.offline_us + timeouts.call_in_us + self.plan.loads_us();
         // Acquire pairs with the Release in `release_held`.
-        seat.wait(patience_us, || self.over.load(Ordering::Acquire) != 0);
+        if !seat.wait(patience_us, || self.over.load(Ordering::Acquire) != 0) {
+            self.protocol.give_up(seat.core());
+        }
         seat.slot().conclude(Outcome::Held, None);
         seat.slot().leave(machine.stamp_ns());
     }
@@ -161,8 +166,8 @@ impl<W: Word> Rendezvous<W> {
         slot.is_inside() || self.core_loads(cpu)
     }
 
-    /// Whether a thread of this CPU's core is inside a load, or about to be. A CPU that left at
-    /// the deadline must not touch the registers of such a core.
+    /// Whether a thread of this CPU's core is inside a load, or about to be. A CPU
+    /// that left at the deadline must not touch the registers of such a core.
     #[must_use]
     pub fn core_loads(&self, cpu: u32) -> bool {
         let topology = &self.plan.topology;

@@ -24,7 +24,8 @@ pub(crate) struct Seat<'a, W, M: Machine> {
     pub(crate) machine: &'a M,
     pub(crate) plan: &'a Plan,
     pub(crate) slots: &'a [CachePadded<Slot<W>>],
-    pub(crate) requested_ns: u64,
+    /// When the CPUs were called.
+    pub(crate) calling_ns: u64,
     /// Whether the CPUs that are held may go.
     pub(crate) over: &'a W,
 }

@@ -60,7 +60,7 @@ impl<W: Word> Protocol<W> for Batches<W> {
         let patience_us = timeouts.call_in_us + timeouts.update_us * u64::from(batch + 2);
         // Acquire pairs with the Release in `drive`.
         let called = || self.nr_called.load(Ordering::Acquire) > batch;
-        if !seat.wait_until(after(seat.requested_ns, patience_us), called) {
+        if !seat.wait_until(after(seat.calling_ns, patience_us), called) {
             return seat.give_up();
         }
         seat.pass_gate();

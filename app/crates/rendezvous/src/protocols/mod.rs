@@ -38,9 +38,8 @@ pub(crate) trait Protocol<W: Word>: Sized {
     /// Whether every CPU is stopped from its call-in until it leaves.
     const STOPS_ALL: bool = true;
 
-    /// Whether of a plan it has to know no more than who is called.
-    const KNOWS_WHO_IS_CALLED_ALONE: bool = true;
-
+    /// Of the plan it may depend on who is called alone: the other tasks may change
+    /// before the request.
     fn new(plan: &Plan) -> Self;
 
     /// Runs it on one CPU, which notes in its slot what came of it.
@@ -70,14 +69,11 @@ impl<W: Word> Any<W> {
         }
     }
 
-    pub(crate) const fn knows_who_is_called_alone(&self) -> bool {
-        match self {
-            Self::Muster(_) => muster::Muster::<W>::KNOWS_WHO_IS_CALLED_ALONE,
-            Self::SerialChain(_) => serial_chain::SerialChain::<W>::KNOWS_WHO_IS_CALLED_ALONE,
-            Self::XenV5(_) => xen_v5::XenV5::<W>::KNOWS_WHO_IS_CALLED_ALONE,
-            Self::Xen(_) => xen::Xen::<W>::KNOWS_WHO_IS_CALLED_ALONE,
-            Self::Linux(_) => linux::Linux::<W>::KNOWS_WHO_IS_CALLED_ALONE,
-            Self::Batches(_) => batches::Batches::<W>::KNOWS_WHO_IS_CALLED_ALONE,
+    /// Keeps every thread of a core from a load that it has not begun. Peers have no
+    /// such thing.
+    pub(crate) fn give_up(&self, core: u32) {
+        if let Self::Muster(protocol) = self {
+            protocol.give_up(core);
         }
     }
 

@@ -75,7 +75,7 @@ impl<W: Word> Protocol<W> for Muster<W> {
     fn attend<M: Machine>(&self, seat: &Seat<'_, W, M>) {
         let Seat { plan, machine, .. } = seat;
         let timeouts = plan.timeouts;
-        let deadline_ns = after(seat.requested_ns, timeouts.call_in_us);
+        let deadline_ns = after(seat.calling_ns, timeouts.call_in_us);
         match self
             .gate
             .call_in(seat.cpu, &plan.tree, *machine, deadline_ns, || {})
@@ -113,6 +113,10 @@ impl<W: Word> Protocol<W> for Muster<W> {
 }
 
 impl<W: Word> Muster<W> {
+    pub(crate) fn give_up(&self, core: u32) {
+        self.cores[core as usize].turn.give_up();
+    }
+
     /// The load of a core, as one of its threads sees it.
     fn take_part<M: Machine>(&self, seat: &Seat<'_, W, M>, deadline_ns: u64) {
         let core = &self.cores[seat.core() as usize];

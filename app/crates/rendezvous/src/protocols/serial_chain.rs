@@ -52,7 +52,7 @@ impl<W: Word> Protocol<W> for SerialChain<W> {
         let patience_us = timeouts.call_in_us + timeouts.update_us * u64::from(mine);
         // Acquire pairs with the Release below of the CPU before.
         let come = || self.turn.load(Ordering::Acquire) == mine;
-        if !seat.wait_until(after(seat.requested_ns, patience_us), come) {
+        if !seat.wait_until(after(seat.calling_ns, patience_us), come) {
             return seat.give_up();
         }
         seat.pass_gate();

@@ -40,27 +40,19 @@ pub(crate) struct Xen<W> {
     nr_in: CachePadded<W>,
     /// Threads that have written, or had to.
     nr_out: CachePadded<W>,
-    /// CPUs but the control CPU that write.
-    nr_writers: u32,
     /// The revision that each core's first thread shows.
     revisions: Box<[CachePadded<W>]>,
     stop_machine: StopMachine<W>,
 }
 
 impl<W: Word> Protocol<W> for Xen<W> {
-    // And how many write.
-    const KNOWS_WHO_IS_CALLED_ALONE: bool = false;
-
     fn new(plan: &Plan) -> Self {
         let nr_cores = plan.topology.nr_cores();
         let word = |value| CachePadded::new(W::new(value));
-        let others = plan.called().filter(|&cpu| cpu != plan.control());
-        let writes = |&cpu: &u32| plan.loads(cpu) && (plan.followers_load || plan.rank(cpu) == 0);
         Self {
             state: word(PREPARE),
             nr_in: word(0),
             nr_out: word(0),
-            nr_writers: u32::try_from(others.filter(writes).count()).unwrap_or(u32::MAX),
             revisions: (0..nr_cores).map(|_| word(NONE)).collect(),
             stop_machine: StopMachine::default(),
         }
@@ -125,7 +117,7 @@ impl<W: Word> Xen<W> {
         }
         self.set(ENTER);
         let message = "Timeout when finished updating microcode";
-        seat.wait_for_each(&self.nr_out, self.nr_writers, message);
+        seat.wait_for_each(&self.nr_out, seat.plan.nr_other_writers(), message);
         self.set(EXIT);
         true
     }
