@@ -258,20 +258,16 @@ impl Request {
 
     /// What an NMI does on a CPU of this request.
     pub(crate) fn answer_nmi(&self, cpu: u32) {
-        let has_begun = || self.has_begun[cpu as usize].load(Ordering::Relaxed);
-        let update = self.work[cpu as usize].update.as_ref();
-        let memory = update.map(|cached| cached.bytes());
-        let machine = self.on(cpu, memory.as_slice());
         if self.fault == Some(Fault::NeverArrives(cpu)) {
             return;
         }
+        let update = self.work[cpu as usize].update.as_ref();
+        let memory = update.map(|cached| cached.bytes());
+        let machine = self.on(cpu, memory.as_slice());
         match self.rendezvous.plan().task(cpu) {
-            Task::Hold if !has_begun() => {
-                self.has_begun[cpu as usize].store(true, Ordering::Relaxed);
-                self.rendezvous.hold(cpu, &machine);
-            }
-            Task::Load { .. } | Task::Attend if self.is_by_nmi() && !has_begun() => {
-                self.attend(cpu, &machine);
+            Task::Hold if self.begins(cpu) => self.rendezvous.hold(cpu, &machine),
+            Task::Load { .. } | Task::Attend if self.is_by_nmi() && self.begins(cpu) => {
+                self.rendezvous.attend(cpu, &machine);
             }
             // The ordinary handlers of kernels look at counters and banks of the
             // CPU; what is forbidden to them, this one does.
@@ -282,17 +278,21 @@ impl Request {
         }
     }
 
-    fn attend(&self, cpu: u32, machine: &OnCpu<'_>) {
+    /// Whether a CPU is to begin its part, which it does once: here, or in the
+    /// handler of an NMI that comes upon it.
+    fn begins(&self, cpu: u32) -> bool {
+        // Relaxed: no other CPU looks at it.
+        let is_first = !self.has_begun[cpu as usize].swap(true, Ordering::Relaxed);
         if let Some(Fault::Late { cpu: late, us }) = self.fault
             && late == cpu
+            && is_first
         {
             let comes_ns = self.now_ns() + u64::from(us) * 1000;
             while self.now_ns() < comes_ns {
                 spin_loop();
             }
         }
-        self.has_begun[cpu as usize].store(true, Ordering::Relaxed);
-        self.rendezvous.attend(cpu, machine);
+        is_first
     }
 
     /// One CPU's part.
@@ -304,6 +304,7 @@ impl Request {
         let memory = update.map(|cached| cached.bytes());
         let machine = self.on(cpu, memory.as_slice());
         // An NMI comes between two instructions: what it has begun here is over.
+        // Relaxed: no other CPU begins it.
         let has_begun = || self.has_begun[cpu as usize].load(Ordering::Relaxed);
         if self.is_by_nmi() {
             let deadline_ns = self.now_ns() + DEPARTURE_TIMEOUT_NS;
@@ -311,8 +312,8 @@ impl Request {
                 spin_loop();
             }
         }
-        if self.takes_part(cpu) && !has_begun() {
-            self.attend(cpu, &machine);
+        if self.takes_part(cpu) && self.begins(cpu) {
+            self.rendezvous.attend(cpu, &machine);
         }
         if !interrupts::are_on() {
             self.nr_masked.fetch_add(1, Ordering::Relaxed);

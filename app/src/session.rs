@@ -1,6 +1,8 @@
 //! One load after another: what lies between them, and what becomes of the
 //! machine when its control CPU does not come back from one.
 
+mod prepare;
+
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
@@ -12,7 +14,7 @@ use core::hint::spin_loop;
 use cpu::{Native, Registers};
 use hermit::watch;
 use microcode::Cache;
-use rendezvous::{Order, Record};
+use rendezvous::{Name, Order, Record};
 use report::record::{Deviation, Final, Guard, Handover};
 use report::{Hex32, Status};
 
@@ -39,8 +41,6 @@ pub(crate) enum End {
     /// Another CPU has taken it over and will report.
     TakenOver,
 }
-
-mod prepare;
 
 /// A load that is under way.
 #[derive(Debug)]
@@ -73,8 +73,6 @@ pub(crate) struct Session {
     cache: Cache,
     control: u32,
     round: Option<Round>,
-    /// The next load's request, as far as it can be made beforehand.
-    spare: Option<Arc<Request>>,
     history: History,
     /// By CPU: the load that it did not come out of with its revision read. It
     /// takes part in no other until it has.
@@ -91,7 +89,6 @@ impl Session {
             cache: Cache::default(),
             control: 0,
             round: None,
-            spare: None,
             history: History {
                 nr_loads: vec![0; nr_cpus],
                 ..History::default()
@@ -107,13 +104,17 @@ impl Session {
     /// How long the control CPU may take in a load before it is replaced.
     pub(crate) fn patience_us(&self) -> u64 {
         let arguments = &self.setup.arguments;
-        let nr_steps = match arguments.options.order {
-            Order::Parallel => 1,
-            Order::Canary => 2,
-            Order::Serial => self.setup.topology.nr_cores(),
+        let topology = &self.setup.topology;
+        let nr_steps = match (arguments.protocol, arguments.options.order) {
+            (Name::Muster, Order::Parallel) => 1,
+            (Name::Muster, Order::Canary) => 2,
+            (Name::Muster, Order::Serial) => topology.nr_cores(),
+            // Their control CPU may wait for each of the others.
+            _ => topology.nr_cpus(),
         };
         let timeouts = arguments.timeouts;
-        timeouts.call_in_us
+        timeouts.offline_us
+            + timeouts.call_in_us
             + timeouts.update_us.saturating_mul(u64::from(nr_steps) + 1)
             + DEPARTURE_TIMEOUT_NS / 1000
     }
@@ -121,11 +122,6 @@ impl Session {
     /// Loads as often as was asked for, and reports.
     pub(crate) fn run(mut self: Box<Self>) -> End {
         loop {
-            if self.history.nr_rounds < self.setup.arguments.nr_rounds {
-                self.spare = self.lost[self.control as usize]
-                    .is_none()
-                    .then(|| self.blank());
-            }
             let request = match self.prepare() {
                 Ok(Some(request)) => request,
                 Ok(None) => break,

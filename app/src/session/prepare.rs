@@ -49,6 +49,7 @@ impl Session {
             topology,
             ..
         } = &self.setup;
+        let mut request = self.blank();
         let began_ticks = Native.read_tsc();
         let scan = microcode::scan(microcode.bytes());
         let scan_ticks = Native.read_tsc().wrapping_sub(began_ticks);
@@ -97,7 +98,8 @@ impl Session {
             }
             return Err(Stop(Status::Skip, reason.into()));
         }
-        let request = self.request(&plan).map_err(error)?;
+        self.fill(&mut request, &plan).map_err(error)?;
+        let request = Arc::new(request);
         self.round = Some(Round {
             plan,
             request: Arc::clone(&request),
@@ -108,7 +110,7 @@ impl Session {
 
     /// A request in which nobody loads yet. All the memory that it needs is
     /// allocated here, before there is a request.
-    pub(super) fn blank(&self) -> Arc<Request> {
+    fn blank(&self) -> Request {
         let Setup {
             arguments,
             topology,
@@ -140,7 +142,7 @@ impl Session {
             vendor,
             update: None,
         };
-        Arc::new(Request {
+        Request {
             rendezvous: Rendezvous::new(arguments.protocol, plan),
             work: probes.iter().map(work).collect(),
             clock: *clock,
@@ -153,14 +155,11 @@ impl Session {
             nr_masked: AtomicU32::new(0),
             has_begun: probes.iter().map(|_| AtomicBool::new(false)).collect(),
             nr_unanswered: AtomicU32::new(0),
-        })
+        }
     }
 
-    /// A request with all that the workers need, so that they need nothing more.
-    fn request(&mut self, plan: &Plan) -> Result<Arc<Request>, String> {
-        let mut request = self.spare.take().unwrap_or_else(|| self.blank());
-        // Nobody else has seen it yet.
-        let blank = Arc::get_mut(&mut request).ok_or("the request is in use")?;
+    /// Puts into a request what the workers need, so that they need nothing more.
+    fn fill(&self, blank: &mut Request, plan: &Plan) -> Result<(), String> {
         for (work, share) in blank.work.iter_mut().zip(&plan.shares) {
             work.update = share.update.clone().filter(|_| share.loads());
             if let Some(Err(bad)) = work.loadable() {
@@ -190,6 +189,6 @@ impl Session {
             }
         };
         blank.rendezvous.assign((0..topology.nr_cpus()).map(task));
-        Ok(request)
+        Ok(())
     }
 }
