@@ -1,9 +1,10 @@
 //! The bugs that loaders have had, put into the code that ships, one at a time:
-//! the exploration must find each.
+//! the exploration must find each, or the unit tests of the package that it is in.
 //!
 //! A mutant is a patch of `mutants/`. Its head says where the bug was, which
 //! cases of `tests/explore.rs` are tried on it (`Cases:`), and what must be found
-//! (`Finds:`, any of several). `cargo test -p simulator --test mutants -- NAME` tries one; the
+//! (`Finds:`, any of several); or whose unit tests are run (`Package:`), and which
+//! must fail (`Finds:`). `cargo test -p simulator --test mutants -- NAME` tries one; the
 //! counter-example is printed.
 
 use std::fs;
@@ -13,7 +14,11 @@ use std::process::Command;
 use libtest_mimic::{Arguments, Failed, Trial};
 
 /// What is copied, and changed.
-const PACKAGES: [&str; 2] = ["app/crates/rendezvous", "ci/simulator"];
+const PACKAGES: [&str; 3] = [
+    "app/crates/microcode",
+    "app/crates/rendezvous",
+    "ci/simulator",
+];
 
 fn root() -> PathBuf {
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -77,7 +82,8 @@ fn output(command: &mut Command) -> Result<(String, bool), Failed> {
 
 fn trial(name: &str, path: &Path) -> Result<(), Failed> {
     let text = fs::read_to_string(path)?;
-    let (cases, finds) = (field(&text, "Cases")?, field(&text, "Finds")?);
+    let finds = field(&text, "Finds")?;
+    let package = field(&text, "Package").ok();
     let target = root().join("target/mutants");
     let folder = target.join(name);
     copy(&folder)?;
@@ -93,7 +99,10 @@ fn trial(name: &str, path: &Path) -> Result<(), Failed> {
     let cargo = |arguments: &[&str]| {
         output(
             Command::new(env!("CARGO"))
-                .args(["test", "--offline", "--package=simulator", "--test=explore"])
+                .args(["test", "--offline", "--package"])
+                .args(package.map_or(["simulator", "--test=explore"], |package| {
+                    [package, "--lib"]
+                }))
                 .args(arguments)
                 .env("CARGO_TARGET_DIR", target.join("build"))
                 .env("RUSTFLAGS", "--allow warnings")
@@ -104,9 +113,21 @@ fn trial(name: &str, path: &Path) -> Result<(), Failed> {
     if !is_built {
         return Err(format!("it does not compile:\n{said}").into());
     }
-    let (said, passes) = cargo(&["--", cases])?;
+    let wanted = match package {
+        Some(_) => finds,
+        None => field(&text, "Cases")?,
+    };
+    let (said, passes) = cargo(&["--", wanted])?;
     if passes {
         return Err(format!("nothing was found:\n{said}").into());
+    }
+    if package.is_some() {
+        let failed = format!("{finds} ... FAILED");
+        if !said.contains(&failed) {
+            return Err(format!("something else than {finds} failed:\n{said}").into());
+        }
+        fs::remove_dir_all(folder)?;
+        return Ok(());
     }
     let found = said
         .split("it must not do this:\n")
