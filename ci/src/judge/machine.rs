@@ -6,9 +6,11 @@
 //! the main job can be told from the guest's records; other jobs do what they
 //! do.
 
+use std::ops::RangeInclusive;
+
 use rendezvous::{Name, Named};
-use report::record::{Arrival, Cpu, Final, Header, Tally};
-use report::{DRY_RUN, Outcome, Role, Vendor};
+use report::record::{Arrival, Cpu, Header, Tally};
+use report::{DRY_RUN, Hex32, Outcome, Role, Vendor};
 
 use super::{Charges, Stream, counted};
 use crate::verdict::Verdict;
@@ -40,54 +42,95 @@ pub(super) fn compare(stream: &Stream<'_>, machine: &Stream<'_>, charges: &mut C
         );
         charges.bring(Verdict::Fail, reason);
     }
-    for cpu in &stream.cpus {
+    let of_cpus = stream.cpus.iter().map(|cpu| {
         let number = if modelled {
             Some(cpu.id)
         } else {
             number_of(cpu.apic_id, stream)
         };
-        let tally = tallies.iter().find(|tally| Some(tally.cpu) == number);
-        match tally {
-            Some(tally) => one(cpu, tally, stream, charges),
-            None => charges.bring(Verdict::Error, no_last_word(cpu.id)),
-        }
-    }
-    for arrival in &stream.arrivals {
-        let number = number_of(arrival.apic_id, stream);
+        (number, Claim::of_cpu(cpu, stream))
+    });
+    let of_arrivals = stream.arrivals.iter().map(|arrival| {
+        (
+            number_of(arrival.apic_id, stream),
+            Claim::of_arrival(arrival),
+        )
+    });
+    for (number, claim) in of_cpus.chain(of_arrivals) {
         match tallies.iter().find(|tally| Some(tally.cpu) == number) {
-            Some(tally) => arrived(arrival, tally, charges),
-            None => charges.bring(Verdict::Error, no_last_word(arrival.id)),
+            Some(tally) => claim.hold(tally, charges),
+            None => charges.bring(
+                Verdict::Error,
+                format!("the machine's log has no last word on CPU {}", claim.cpu),
+            ),
         }
     }
 }
 
-fn no_last_word(cpu: u32) -> String {
-    format!("the machine's log has no last word on CPU {cpu}")
+/// What a guest says of a CPU.
+struct Claim {
+    cpu: u32,
+    /// Its revision, where the guest could look, and when that was.
+    after: Option<Hex32>,
+    when: &'static str,
+    /// How often it wrote the load register, and by which word.
+    nr_loads: RangeInclusive<u32>,
+    word: String,
 }
 
-/// A CPU that came online later.
-fn arrived(arrival: &Arrival, tally: &Tally, charges: &mut Charges) {
-    let Arrival {
-        id,
-        after,
-        nr_loads,
-        ..
-    } = arrival;
-    if let Some(after) = after
-        && *after != tally.revision
-    {
-        let reason = format!(
-            "CPU {id} came with revision {after} and runs {}",
-            tally.revision
-        );
-        charges.bring(Verdict::Fail, reason);
+impl Claim {
+    /// Of a CPU of the rendezvous; after many loads the guest counts its own.
+    fn of_cpu(cpu: &Cpu, stream: &Stream<'_>) -> Self {
+        let Some(end) = stream.finals.iter().find(|end| end.cpu == cpu.id) else {
+            return Self {
+                cpu: cpu.id,
+                after: cpu.after,
+                when: "",
+                nr_loads: nr_loads(cpu, stream.header),
+                word: format!(", as a {} that ended as {}", cpu.role, cpu.outcome),
+            };
+        };
+        // A write that faults by a test lever goes to another register.
+        let nr_elsewhere = u32::from(cpu.outcome == Outcome::GpFault);
+        Self {
+            cpu: end.cpu,
+            after: end.revision,
+            when: " after all loads",
+            nr_loads: end.nr_loads.saturating_sub(nr_elsewhere)..=end.nr_loads,
+            word: format!(" and reports {}", end.nr_loads),
+        }
     }
-    if *nr_loads != tally.nr_loads {
-        let reason = format!(
-            "CPU {id} came online, wrote the load register {} and reports {nr_loads}",
-            counted(tally.nr_loads.into(), "time")
-        );
-        charges.bring(Verdict::Fail, reason);
+
+    /// Of a CPU that came online later.
+    fn of_arrival(arrival: &Arrival) -> Self {
+        Self {
+            cpu: arrival.id,
+            after: arrival.after,
+            when: " once online",
+            nr_loads: arrival.nr_loads..=arrival.nr_loads,
+            word: format!(" and reports {}", arrival.nr_loads),
+        }
+    }
+
+    /// Holds it against the machine's last word on the CPU.
+    fn hold(&self, tally: &Tally, charges: &mut Charges) {
+        let Self {
+            cpu, when, word, ..
+        } = self;
+        if let Some(after) = self.after
+            && after != tally.revision
+        {
+            let reason = format!(
+                "CPU {cpu} reports revision {after}{when} and runs {}",
+                tally.revision
+            );
+            charges.bring(Verdict::Fail, reason);
+        }
+        if !self.nr_loads.contains(&tally.nr_loads) {
+            let times = counted(tally.nr_loads.into(), "time");
+            let reason = format!("CPU {cpu} wrote the load register {times}{word}");
+            charges.bring(Verdict::Fail, reason);
+        }
     }
 }
 
@@ -106,58 +149,8 @@ fn number_of(apic_id: u32, stream: &Stream<'_>) -> Option<u32> {
     .ok()
 }
 
-fn one(cpu: &Cpu, tally: &Tally, stream: &Stream<'_>, charges: &mut Charges) {
-    if let Some(end) = stream.finals.iter().find(|end| end.cpu == cpu.id) {
-        return at_last(end, tally, cpu, charges);
-    }
-    if let Some(after) = cpu.after
-        && after != tally.revision
-    {
-        let reason = format!(
-            "CPU {} reports revision {after} and runs {}",
-            cpu.id, tally.revision
-        );
-        charges.bring(Verdict::Fail, reason);
-    }
-    if !nr_loads(cpu, stream.header).contains(&tally.nr_loads) {
-        let reason = format!(
-            "CPU {} wrote the load register {}, as a {} that ended as {}",
-            cpu.id,
-            counted(tally.nr_loads.into(), "time"),
-            cpu.role,
-            cpu.outcome
-        );
-        charges.bring(Verdict::Fail, reason);
-    }
-}
-
-/// The same after many loads, of which the guest counts its own.
-fn at_last(end: &Final, tally: &Tally, cpu: &Cpu, charges: &mut Charges) {
-    if let Some(revision) = end.revision
-        && revision != tally.revision
-    {
-        let reason = format!(
-            "CPU {} reports revision {revision} after all loads and runs {}",
-            end.cpu, tally.revision
-        );
-        charges.bring(Verdict::Fail, reason);
-    }
-    // A write that faults by a test lever goes to another register.
-    let nr_elsewhere = u32::from(cpu.outcome == Outcome::GpFault);
-    let expected = end.nr_loads.saturating_sub(nr_elsewhere)..=end.nr_loads;
-    if !expected.contains(&tally.nr_loads) {
-        let reason = format!(
-            "CPU {} wrote the load register {} and reports {}",
-            end.cpu,
-            counted(tally.nr_loads.into(), "time"),
-            end.nr_loads
-        );
-        charges.bring(Verdict::Fail, reason);
-    }
-}
-
 /// How often a CPU must have written the load register.
-fn nr_loads(cpu: &Cpu, header: Option<Header<'_>>) -> std::ops::RangeInclusive<u32> {
+fn nr_loads(cpu: &Cpu, header: Option<Header<'_>>) -> RangeInclusive<u32> {
     let writes = match cpu.role {
         Role::Leader => true,
         Role::Follower => header.is_some_and(|header| header.vendor == Vendor::Amd),
