@@ -104,3 +104,70 @@ pub(super) fn arrivals(stream: &Stream<'_>, charges: &mut Charges) {
         charges.bring(Verdict::Fail, reason);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::judge::tests::{done, expect, passed};
+    use crate::verdict::Verdict;
+
+    const ARRIVAL: &str = "# arrival id=2 apic=2 package=0 core=2 thread=0 before=0x00000001 \
+                           after=0x000000f0 target=0x000000f0 outcome=updated loads=1\n";
+
+    /// A report of two CPUs and of one that came later, with other words for some
+    /// of its own.
+    fn with_arrival(changes: &[(&str, &str)]) -> String {
+        let mut text = passed()
+            .replace("1..5", "1..6")
+            .replace(
+                "ok 5 verify\n",
+                &format!("ok 5 verify\n{ARRIVAL}ok 6 online\n"),
+            )
+            .replace("pass:5", "pass:6");
+        for (from, to) in changes {
+            assert!(text.contains(from), "{from}");
+            text = text.replacen(from, to, 1);
+        }
+        text
+    }
+
+    #[test]
+    fn a_cpu_that_came_later_with_the_others_revision_is_counted_in_a_pass() {
+        let reason = "1 CPU more came online with it";
+        expect(&done(&with_arrival(&[])), Verdict::Pass, reason);
+    }
+
+    #[test]
+    fn a_pass_of_those_who_came_later_needs_them_and_their_revision() {
+        let nobody = with_arrival(&[("# arrival", "# arival")]);
+        expect(&done(&nobody), Verdict::Error, "nobody came");
+        let behind = with_arrival(&[(
+            "after=0x000000f0 target=0x000000f0 outcome=updated loads",
+            "after=0x00000001 target=0x000000f0 outcome=updated loads",
+        )]);
+        expect(
+            &done(&behind),
+            Verdict::Fail,
+            "CPU 2 is not on the others' revision",
+        );
+    }
+
+    #[test]
+    fn the_machine_has_a_word_on_those_who_came_later() {
+        let with_tally = |revision: &str, nr_loads: u32| {
+            let tally = |cpu: u32, revision: &str, nr_loads: u32| {
+                format!("# tally cpu={cpu} reads=3 loads={nr_loads} misuses=0 rev={revision}\n")
+            };
+            let good = |cpu| tally(cpu, "0x000000f0", 1);
+            let tallies = [good(0), good(1), tally(2, revision, nr_loads)].concat();
+            with_arrival(&[
+                ("ok 6 online", &format!("{tallies}ok 6 online")),
+                ("hw=msr", "hw=engine"),
+            ])
+        };
+        expect(&done(&with_tally("0x000000f0", 1)), Verdict::Pass, "");
+        let reason = "CPU 2 wrote the load register 0 times and reports 1";
+        expect(&done(&with_tally("0x000000f0", 0)), Verdict::Fail, reason);
+        let reason = "CPU 2 reports revision 0x000000f0 once online and runs 0x000000ef";
+        expect(&done(&with_tally("0x000000ef", 1)), Verdict::Fail, reason);
+    }
+}
