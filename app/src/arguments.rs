@@ -148,6 +148,7 @@ impl Arguments {
                 }
                 "callin_us" => arguments.timeouts.call_in_us = number(word, value)?,
                 "update_us" => arguments.timeouts.update_us = number(word, value)?,
+                "offline_us" => arguments.timeouts.offline_us = number(word, value)?,
                 "fault" => arguments.fault = Some(fault(word, value)?),
                 _ => return Err(format!("unknown argument '{word}'")),
             }

@@ -99,6 +99,9 @@ pub struct Guest {
     pub callin_us: Option<u32>,
     /// How long a load may take, in µs; the machine's patience without it.
     pub update_us: Option<u32>,
+    /// How long soft-offline CPUs are waited for, in µs; the machine's patience
+    /// without it.
+    pub offline_us: Option<u32>,
 }
 
 /// `word=name`, unless that is what the guest takes anyway.
@@ -162,6 +165,8 @@ impl Guest {
             let cpus: Vec<_> = self.offline.iter().map(ToString::to_string).collect();
             application.push(format!("offline={}", cpus.join(",")));
             application.extend(word("parked", self.parked));
+            let us = self.offline_us.unwrap_or(patience_us);
+            application.push(format!("offline_us={us}"));
         }
         let dead: Vec<_> = self
             .faults
@@ -300,10 +305,17 @@ mod tests {
         let offline = "offline = [1, 3]\n";
         for (text, said) in [
             ("nmi = \"rendezvous\"", "protocol=muster nmi=rendezvous "),
-            (offline, "protocol=muster offline=1,3 callin_us="),
+            (
+                offline,
+                "protocol=muster offline=1,3 offline_us=7 callin_us=",
+            ),
             (
                 &format!("{offline}parked = \"refuse\""),
-                "offline=1,3 parked=refuse ",
+                "offline=1,3 parked=refuse offline_us=7 ",
+            ),
+            (
+                &format!("{offline}offline_us = 9"),
+                "offline=1,3 offline_us=9 ",
             ),
             ("repeat = 3", "protocol=muster repeat=3 "),
             ("online = 2", "muster env=HERMIT_ONLINE=2 -- protocol"),

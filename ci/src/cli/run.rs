@@ -87,6 +87,9 @@ pub struct RunArgs {
     /// How long a load may take
     #[arg(long, value_name = "US", value_parser = deadline())]
     update_us: Option<u32>,
+    /// How long soft-offline CPUs are waited for
+    #[arg(long, value_name = "US", value_parser = deadline(), requires = "offline")]
+    offline_us: Option<u32>,
     /// Load the same or an older revision too
     #[arg(long)]
     force: bool,
@@ -149,6 +152,7 @@ impl RunArgs {
             on_hang: self.on_hang,
             callin_us: self.callin_us,
             update_us: self.update_us,
+            offline_us: self.offline_us,
             force: self.force,
             dry_run: self.dry_run,
             repeat: self.repeat,

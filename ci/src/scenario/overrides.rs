@@ -56,6 +56,8 @@ pub struct Overrides {
     pub callin_us: Option<u32>,
     /// How long a load may take, in µs.
     pub update_us: Option<u32>,
+    /// How long soft-offline CPUs are waited for, in µs.
+    pub offline_us: Option<u32>,
     /// Load the same or an older revision too.
     pub force: bool,
     /// Stop after the plan.
@@ -140,6 +142,7 @@ impl Overrides {
         replace(&mut guest.on_hang, self.on_hang);
         replace(&mut guest.callin_us, self.callin_us.map(Some));
         replace(&mut guest.update_us, self.update_us.map(Some));
+        replace(&mut guest.offline_us, self.offline_us.map(Some));
         replace(&mut guest.repeat, self.repeat.map(Some));
         replace(&mut guest.online, self.online.map(Some));
         scenario.guest.force |= self.force;

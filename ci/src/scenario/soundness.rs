@@ -96,6 +96,7 @@ impl Scenario {
         for (word, us) in [
             ("guest.callin_us", guest.callin_us),
             ("guest.update_us", guest.update_us),
+            ("guest.offline_us", guest.offline_us),
         ] {
             if let Some(us) = us.filter(|us| !DEADLINES_US.contains(us)) {
                 return Err(Unsound::Deadline { word, us });
