@@ -59,6 +59,8 @@ pub(crate) struct World {
     revisions: Vec<u32>,
     /// Who of a core is inside a load.
     inside: Vec<Option<u32>>,
+    /// By CPU: whether it came out of a load.
+    have_written: Vec<bool>,
     current: Option<u32>,
     /// Everybody runs to the end without being watched.
     is_draining: bool,
@@ -107,6 +109,7 @@ impl World {
                 setup: Some(Rc::clone(setup)),
                 memory: vec![Cell::default()],
                 cpus: vec![Cpu::default(); nr_cpus],
+                have_written: vec![false; nr_cpus],
                 revisions: vec![BEFORE; nr_revisions],
                 inside: vec![None; setup.nr_cores as usize],
                 steps: has_steps.then(Vec::new),

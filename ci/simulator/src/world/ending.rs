@@ -56,7 +56,8 @@ impl World {
             Outcome::NotTaken => revision == BEFORE || self.nr_leaps() > 0,
             Outcome::Mismatch => revision == GARBLED,
             Outcome::GpFault => setup.write_of(cpu) == Write::Faults,
-            Outcome::Late | Outcome::Aborted => true,
+            // What came of its own write is worth more than that others are missing.
+            Outcome::Late | Outcome::Aborted => !self.have_written[cpu as usize],
             Outcome::Hung | Outcome::Held | Outcome::Attended => false,
         };
         let is_stale = |&after: &u32| after != revision && self.nr_leaps() == 0;

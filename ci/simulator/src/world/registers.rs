@@ -109,6 +109,7 @@ impl World {
         }
         let core = self.setup().core_of(cpu) as usize;
         self.inside[core] = None;
+        self.have_written[cpu as usize] = true;
         let is_canary = self.setup().options.order == Order::Canary
             && core == self.setup().core_of(self.setup().control) as usize;
         self.has_canary_failed |= is_canary && write != Write::Takes;
