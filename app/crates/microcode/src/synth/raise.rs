@@ -12,8 +12,8 @@ use crate::amd::{PatchHeader, signature_of_patch_id};
 use crate::intel::{Entry, HEADER_SIZE, Header, TableHeader};
 use crate::{Update, scan};
 
-/// How much of the text every payload has to begin with: the smallest payload of
-/// a patch is shorter than all of it.
+/// How much of the text has to stand in every payload: the smallest of a patch is
+/// shorter than all of it.
 const MARK_SIZE: usize = 19;
 
 /// Why the revisions cannot be raised; nothing was changed.
