@@ -36,6 +36,10 @@ blob *ARGS:
 peer *ARGS:
     @{{ muster }} peer "$@"
 
+# Count what a request costs: instructions
+bench *ARGS:
+    @{{ muster }} bench "$@"
+
 # Judge a saved console again
 replay *ARGS:
     @{{ muster }} replay "$@"

@@ -158,3 +158,34 @@ fn every_patch_stands_in_the_series_and_in_the_table() {
         );
     }
 }
+
+/// What follows a word that says `just`, where a command is meant: at the start of
+/// a line of code, or of code within a line.
+fn recipes_named(text: &str) -> impl Iterator<Item = &str> {
+    let lines = text.lines().flat_map(|line| line.split('`'));
+    lines.filter_map(|code| {
+        let command = code.trim_start_matches("$ ").strip_prefix("just ")?;
+        let name = command.split_whitespace().next()?;
+        name.starts_with(|c: char| c.is_ascii_lowercase())
+            .then_some(name)
+    })
+}
+
+#[test]
+fn every_recipe_that_a_readme_names_is_in_the_justfile() {
+    let justfile = fs::read_to_string(root().join("Justfile")).expect("it is there");
+    let recipes: BTreeSet<_> = justfile
+        .lines()
+        .filter(|line| line.starts_with(|c: char| c.is_ascii_lowercase()))
+        .filter_map(|line| line.split([' ', ':']).next())
+        .collect();
+    let rooms = ["", "app", "ci", "images", "kernel-patches"];
+    for room in rooms.map(|room| root().join(room).join("README.md")) {
+        let text = fs::read_to_string(&room).expect("each room has one");
+        for name in recipes_named(&text) {
+            assert!(recipes.contains(name), "{}: just {name}", room.display());
+        }
+    }
+    let text = fs::read_to_string(root().join("README.md")).expect("it is there");
+    assert!(recipes_named(&text).any(|name| name == "run-kvm"));
+}
