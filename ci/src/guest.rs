@@ -347,6 +347,11 @@ mod tests {
                 Err(FaultError::Offline { cpu, last })
             );
         }
+        for (last, which) in [(0, "none"), (1, "CPU 1 alone"), (3, "1 to 3")] {
+            let text = FaultError::Offline { cpu: 9, last }.to_string();
+            let end = format!("at boot, {which} can be soft-offline");
+            assert!(text.ends_with(&end), "{text}");
+        }
         assert_eq!(check(Some(4), &[]), Ok(()));
         for given in [0, 5] {
             let error = FaultError::Online { given, last: 4 };

@@ -76,7 +76,8 @@ pub enum FaultError {
     },
     /// No such CPU can be soft-offline.
     #[error(
-        "offline = {cpu}: of the CPUs that are started at boot, 1 to {last} can be soft-offline"
+        "offline = {cpu}: of the CPUs that are started at boot, {} can be soft-offline",
+        all_but_the_first(*.last)
     )]
     Offline {
         /// What was given.
@@ -93,6 +94,15 @@ pub enum FaultError {
     /// The boot CPU cannot be dead.
     #[error("the fault {0} would leave nobody to boot: give a CPU from 1 on")]
     BootCpu(Fault),
+}
+
+/// The CPUs from 1 on, in words.
+fn all_but_the_first(last: u32) -> String {
+    match last {
+        0 => "none".to_owned(),
+        1 => "CPU 1 alone".to_owned(),
+        _ => format!("1 to {last}"),
+    }
 }
 
 impl Fault {
