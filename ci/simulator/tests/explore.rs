@@ -196,14 +196,23 @@ fn peers() -> Vec<Case> {
         setup: setup(protocol, 2, 1, 0),
         flaw: None,
     });
-    let mut faulting = setup(Name::Xen, 2, 1, 0);
-    faulting.writes = vec![(0, Write::Faults)];
-    let faulting = Case {
-        name: "xen 2 cores, the control thread's write faults".into(),
-        setup: faulting,
-        flaw: None,
-    };
-    in_time.chain(with_absent).chain([faulting]).collect()
+    let faulting = [
+        (Name::Xen, "xen 2 cores, the control thread's write faults"),
+        (
+            Name::SerialChain,
+            "serial-chain 2 cores, the first write faults",
+        ),
+    ];
+    let faulting = faulting.map(|(protocol, name)| {
+        let mut setup = setup(protocol, 2, 1, 0);
+        setup.writes = vec![(0, Write::Faults)];
+        Case {
+            name: name.into(),
+            setup,
+            flaw: None,
+        }
+    });
+    in_time.chain(with_absent).chain(faulting).collect()
 }
 
 /// Peers' known flaws, and what containing NMIs is for.
