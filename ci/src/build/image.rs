@@ -135,13 +135,14 @@ fn cargo(
         // The kernel uses unstable features, and so may the options below.
         .env("RUSTC_BOOTSTRAP", "1")
         .env("RUSTFLAGS", RUSTFLAGS)
+        .env("HERMIT_LOG_LEVEL_FILTER", "Warn")
         .args([verb, "--package", "muster-app", "--profile", "guest"])
         .args(["--target", TARGET, "--color", "never", "--quiet"])
         .arg("--target-dir")
-        .arg(&folder);
-    if std::env::var_os("HERMIT_LOG_LEVEL_FILTER").is_none() {
-        cargo.env("HERMIT_LOG_LEVEL_FILTER", "Warn");
-    }
+        .arg(&folder)
+        // The same image wherever it is built.
+        .args(["-Z", "trim-paths"])
+        .args(["--config", "profile.guest.trim-paths = 'all'"]);
     if toolchain.way == Way::BuildStd {
         cargo.args(["-Z", "build-std=core,alloc"]);
     }
