@@ -46,8 +46,8 @@ pub(crate) fn judge_plan(tests: &mut Tests, plan: &Plan) -> Result<(), Stop> {
         let reason = format!("an update for this CPU is there, but cannot be used: {damage}");
         return Err(Stop(Status::Fail, reason));
     }
-    if plan.shares.iter().all(|share| share.target.is_none()) {
-        let reasons = plan.shares.first().map(|share| {
+    if plan.shares().all(|share| share.target.is_none()) {
+        let reasons = plan.shares().next().map(|share| {
             let signature = Hex32(share.kind.signature);
             match share.reason {
                 None | Some(CandidateVerdict::Signature) => {
@@ -110,7 +110,7 @@ pub(crate) fn failures<'a>(
     records: &'a [Record],
 ) -> impl Iterator<Item = (u32, &'a Record)> {
     (0..)
-        .zip(plan.shares.iter().zip(records))
+        .zip(plan.shares().zip(records))
         .filter(|(_, (share, record))| {
             share.loads() && !reported_outcome(record.outcome, share.otherwise).is_success()
         })
@@ -133,7 +133,7 @@ pub(crate) fn of_load(plan: &Plan, records: &[Record]) -> Option<String> {
 /// threads of a core.
 pub(crate) fn of_revisions(plan: &Plan, request: &Request, topology: &Topology) -> Option<String> {
     let (mut nr_targeted, mut nr_off) = (0, 0);
-    for (cpu, share) in (0..).zip(&plan.shares) {
+    for (cpu, share) in (0..).zip(plan.shares()) {
         if let Some(target) = share.target {
             nr_targeted += 1;
             nr_off += u32::from(request.revisions.of(cpu) != Some(target));

@@ -111,7 +111,7 @@ fn report_change(change: &Change, cpus: CpuList<'_>) {
 /// which is more than a kernel expects.
 pub(crate) fn complaint(probes: &[Probe], plan: &Plan, request: &Request) -> Option<String> {
     let is_like = |first: usize, cpu: usize| {
-        let kind = |cpu: usize| plan.shares[cpu].kind;
+        let kind = |cpu: usize| plan.share(cpu as u32).kind;
         let revision = |cpu: usize| request.revisions.of(cpu as u32);
         kind(first).takes_updates_of(&kind(cpu)) && revision(first) == revision(cpu)
     };

@@ -143,6 +143,7 @@ impl Memory for Regions<'_> {
 }
 
 /// Lets a modelled CPU do something, and the time pass that it takes.
+#[inline(never)]
 fn perform(model: &Model, cpu: u32, access: Access, memory: Regions<'_>) -> Reply {
     let began_ns = model.clock.ns(Native.read_tsc());
     let answer = model.engine.begin(model.thread(cpu), access, &memory);
@@ -159,16 +160,21 @@ fn perform(model: &Model, cpu: u32, access: Access, memory: Regions<'_>) -> Repl
 
 impl CpuIdReader for CpuRegisters<'_> {
     fn cpuid2(&self, leaf: u32, subleaf: u32) -> CpuIdResult {
-        let CpuIdResult { eax, ebx, ecx, edx } = Native.cpuid2(leaf, subleaf);
-        let mut answer = [eax, ebx, ecx, edx];
-        if let Self::Modelled { model, cpu, memory } = *self {
-            perform(model, cpu, Access::Cpuid, memory);
-            let change = model.engine.cpuid_change(model.thread(cpu), leaf, subleaf);
-            answer = change.apply(answer);
-        }
-        let [eax, ebx, ecx, edx] = answer;
-        CpuIdResult { eax, ebx, ecx, edx }
+        let answer = Native.cpuid2(leaf, subleaf);
+        let Self::Modelled { model, cpu, memory } = *self else {
+            return answer;
+        };
+        perform(model, cpu, Access::Cpuid, memory);
+        changed(model, cpu, (leaf, subleaf), answer)
     }
+}
+
+/// What a modelled CPU makes of a real one's answer.
+#[inline(never)]
+fn changed(model: &Model, cpu: u32, (leaf, subleaf): (u32, u32), real: CpuIdResult) -> CpuIdResult {
+    let change = model.engine.cpuid_change(model.thread(cpu), leaf, subleaf);
+    let [eax, ebx, ecx, edx] = change.apply([real.eax, real.ebx, real.ecx, real.edx]);
+    CpuIdResult { eax, ebx, ecx, edx }
 }
 
 impl Registers for CpuRegisters<'_> {

@@ -13,7 +13,7 @@ use report::{CandidateVerdict, Outcome};
 use crate::verdicts::{microcode_vendor, reported_verdict};
 use crate::worker::Probe;
 
-/// One CPU's share of the plan.
+/// What a CPU, and all CPUs like it, is to do.
 #[derive(Clone, Debug)]
 pub(crate) struct Share {
     pub(crate) kind: CpuKind,
@@ -48,10 +48,12 @@ impl Share {
 }
 
 /// The whole plan.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Plan {
-    /// In the order of the CPUs.
-    pub(crate) shares: Vec<Share>,
+    /// Those that differ; each is some CPU's.
+    shares: Vec<Share>,
+    /// By CPU: its share's place among them.
+    share_of: Vec<usize>,
     /// In the order of the candidates: the best for any CPU.
     pub(crate) verdicts: Vec<Verdict>,
     /// How long the candidates took to be judged, in ticks of the TSC.
@@ -106,22 +108,26 @@ pub(crate) fn kind(identity: &Identity, revision: u32) -> CpuKind {
 }
 
 impl Plan {
+    /// An empty plan with room for so many CPUs.
+    pub(crate) fn with_capacity(nr_cpus: usize) -> Self {
+        Self {
+            // Most machines have one kind.
+            shares: Vec::with_capacity(1),
+            share_of: Vec::with_capacity(nr_cpus),
+            ..Self::default()
+        }
+    }
+
     /// Judges every candidate for every kind of CPU present and fills the
     /// cache with what was chosen.
     pub(crate) fn make(
+        &mut self,
         probes: &[Probe],
         scan: &Scan<'_>,
         policy: &Policy<'_>,
         cache: &mut Cache,
-    ) -> Result<Self, String> {
-        let mut plan = Self {
-            shares: Vec::with_capacity(probes.len()),
-            verdicts: vec![Verdict::Signature; scan.candidates.len()],
-            judge_ticks: 0,
-            cache_ticks: 0,
-            damaged: None,
-        };
-        let mut known: Vec<Share> = Vec::new();
+    ) -> Result<(), String> {
+        self.verdicts = vec![Verdict::Signature; scan.candidates.len()];
         // CPUs of one package follow each other.
         let (mut package, mut cores) = (0, nr_cores(0, probes));
         for probe in probes {
@@ -134,20 +140,21 @@ impl Plan {
                 llc_per_core: probe.identity.llc.and_then(|llc| llc.checked_div(cores)),
                 ..kind(&probe.identity, probe.revision)
             };
-            let share = if let Some(share) = known.iter().find(|share| share.kind == kind) {
-                share.clone()
+            let known = self.shares.iter().position(|share| share.kind == kind);
+            let place = if let Some(place) = known {
+                place
             } else {
-                let share = plan.share(kind, scan, policy, cache)?;
-                known.push(share.clone());
-                share
+                let share = self.first_of(kind, scan, policy, cache)?;
+                self.shares.push(share);
+                self.shares.len() - 1
             };
-            plan.shares.push(share);
+            self.share_of.push(place);
         }
-        Ok(plan)
+        Ok(())
     }
 
     /// The share of the first CPU of a kind.
-    fn share(
+    fn first_of(
         &mut self,
         kind: CpuKind,
         scan: &Scan<'_>,
@@ -157,17 +164,14 @@ impl Plan {
         let started = Native.read_tsc();
         let reasons = microcode::judge(scan, &kind, policy);
         self.judge_ticks += Native.read_tsc().wrapping_sub(started);
-        let verdicts: Vec<_> = reasons.iter().map(Reason::verdict).collect();
-        let candidates = &scan.candidates;
-        for (best, &verdict) in self.verdicts.iter_mut().zip(&verdicts) {
+        let verdicts = || reasons.iter().map(Reason::verdict);
+        let judged = || scan.candidates.iter().zip(verdicts());
+        for (best, verdict) in self.verdicts.iter_mut().zip(verdicts()) {
             if distance(verdict) < distance(*best) {
                 *best = verdict;
             }
         }
-        let chosen = candidates
-            .iter()
-            .zip(&verdicts)
-            .find(|(_, verdict)| **verdict == Verdict::Chosen);
+        let chosen = judged().find(|(_, verdict)| *verdict == Verdict::Chosen);
         if let Some((candidate, _)) = chosen {
             let started = Native.read_tsc();
             let inserted = cache
@@ -184,15 +188,13 @@ impl Plan {
             });
         }
 
-        let damaged = candidates
-            .iter()
-            .zip(&verdicts)
+        let damaged = judged()
             .filter(|(candidate, _)| candidate.damage().is_some())
             .find(|(candidate, _)| candidate.update.fit(&kind, policy.profile) == Fit::Fits);
-        let closest = closest(verdicts.iter().copied());
+        let closest = closest(verdicts());
         let already = closest == Some(Verdict::Same);
         if !already {
-            self.damaged = self.damaged.or(damaged.map(|(_, verdict)| *verdict));
+            self.damaged = self.damaged.or(damaged.map(|(_, verdict)| verdict));
         }
         Ok(Share {
             kind,
@@ -215,15 +217,15 @@ impl Plan {
         for &cpu in offline {
             let siblings = topology.threads_of(topology.core_of(cpu));
             for sibling in siblings.filter(|_| parked == Parked::Refuse) {
-                let share = &mut self.shares[sibling as usize];
-                if share.loads() {
+                if self.share(sibling).loads() {
+                    let share = self.own_share(sibling);
                     share.target = None;
                     share.reason = Some(CandidateVerdict::Parked);
                 }
             }
         }
         for &cpu in offline {
-            let share = &mut self.shares[cpu as usize];
+            let share = self.own_share(cpu);
             share.target = None;
             share.otherwise = Outcome::Parked;
         }
@@ -231,7 +233,41 @@ impl Plan {
 
     /// Asks nothing of a CPU that is missing.
     pub(crate) fn exclude(&mut self, cpu: u32) {
-        self.shares[cpu as usize].target = None;
+        self.own_share(cpu).target = None;
+    }
+
+    /// A CPU's share, which becomes its own alone.
+    fn own_share(&mut self, cpu: u32) -> &mut Share {
+        let Self {
+            shares, share_of, ..
+        } = self;
+        let place = share_of[cpu as usize];
+        let nr_cpus = share_of.iter().filter(|&&other| other == place).count();
+        if nr_cpus > 1 {
+            share_of[cpu as usize] = shares.len();
+            shares.push(shares[place].clone());
+        }
+        &mut shares[share_of[cpu as usize]]
+    }
+
+    /// What a CPU is to do.
+    pub(crate) fn share(&self, cpu: u32) -> &Share {
+        &self.shares[self.share_of[cpu as usize]]
+    }
+
+    /// The same of all CPUs, in their order.
+    pub(crate) fn shares(&self) -> impl Iterator<Item = &Share> {
+        self.share_of.iter().map(|&place| &self.shares[place])
+    }
+
+    /// Each share once.
+    pub(crate) fn distinct_shares(&self) -> &[Share] {
+        &self.shares
+    }
+
+    /// How many CPUs there are.
+    pub(crate) fn nr_cpus(&self) -> u32 {
+        self.share_of.len() as u32
     }
 
     /// Whether any CPU has something to load.
@@ -254,7 +290,7 @@ impl Plan {
         let kinds = self.shares.iter().enumerate().filter(is_first);
         kinds.map(|(_, share)| {
             let of_kind = (0..)
-                .zip(&self.shares)
+                .zip(self.shares())
                 .filter(|(_, other)| other.loads() && share.kind.takes_updates_of(&other.kind));
             (share, of_kind.map(|(cpu, _)| cpu))
         })

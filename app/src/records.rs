@@ -116,7 +116,7 @@ fn one_cpu(
     nr_nmis: u32,
 ) {
     let (control, probe) = (&probes[0], &probes[cpu as usize]);
-    let share = &plan.shares[cpu as usize];
+    let share = plan.share(cpu);
     let outcome = match record {
         Some(record) => reported_outcome(record.outcome, share.otherwise),
         None if share.loads() => Outcome::Planned,

@@ -20,6 +20,7 @@ use report::record::Guard;
 use crate::arguments::Fault;
 use crate::features::After;
 use crate::hardware::{CpuRegisters, Model};
+use crate::plan::Plan;
 use crate::worker;
 
 /// How long the control CPU waits for the next of the others to be out and to
@@ -32,26 +33,13 @@ const UNREAD: u64 = u64::MAX;
 /// Most NMIs that a CPU sends in a storm: every one interrupts the other CPU.
 const MAX_STORM: u32 = 1000;
 
-/// What one CPU loads, if anything.
-#[derive(Debug)]
-pub(crate) struct Work {
-    pub(crate) vendor: Vendor,
-    pub(crate) update: Option<Arc<Cached>>,
-}
-
-impl Work {
-    /// The update as the CPU is given it.
-    pub(crate) fn loadable(&self) -> Option<Result<Loadable<'_>, cpu::update::BadBuffer>> {
-        let cached = self.update.as_ref()?;
-        Some(Loadable::new(self.vendor, cached.bytes()))
-    }
-}
-
 /// Everything that the workers share.
 #[derive(Debug)]
 pub(crate) struct Request {
     pub(crate) rendezvous: Rendezvous,
-    pub(crate) work: Box<[Work]>,
+    /// What each CPU loads, if anything.
+    pub(crate) plan: Plan,
+    pub(crate) vendor: Vendor,
     pub(crate) clock: Clock,
     /// What takes the writes, if not the CPUs.
     pub(crate) model: Option<&'static Model>,
@@ -96,7 +84,6 @@ struct OnCpu<'a> {
     cpu: u32,
     request: &'a Request,
     registers: CpuRegisters<'a>,
-    work: &'a Work,
     update: Option<Loadable<'a>>,
     /// NMIs that it has sent as a test lever.
     nr_storm: Cell<u32>,
@@ -110,12 +97,8 @@ impl Machine for OnCpu<'_> {
     }
 
     fn relax(&self) {
-        match self.request.fault {
-            Some(Fault::Disturb) => {
-                self.registers.cpuid2(1, 0);
-            }
-            Some(Fault::NmiStorm(target)) => self.storm(target),
-            _ => {}
+        if let Some(fault) = self.request.fault {
+            self.disturb(fault);
         }
         spin_loop();
     }
@@ -130,7 +113,8 @@ impl Machine for OnCpu<'_> {
 
     fn parse(&self) {
         // What it finds was decided before; this is about what it costs.
-        if let (Some(cached), Vendor::Intel) = (&self.work.update, self.work.vendor) {
+        if let (Some(cached), Vendor::Intel) = (self.request.update(self.cpu), self.request.vendor)
+        {
             black_box(cached.sum());
         }
     }
@@ -162,11 +146,23 @@ impl Machine for OnCpu<'_> {
     fn revision(&self) -> u32 {
         // The register was read before; a CPU whose register faults only now
         // shows a revision that no update has.
-        cpu::update::revision(&self.registers, self.work.vendor).unwrap_or(0)
+        cpu::update::revision(&self.registers, self.request.vendor).unwrap_or(0)
     }
 }
 
 impl OnCpu<'_> {
+    /// What a test lever does in every round of a wait.
+    #[inline(never)]
+    fn disturb(&self, fault: Fault) {
+        match fault {
+            Fault::Disturb => {
+                self.registers.cpuid2(1, 0);
+            }
+            Fault::NmiStorm(target) => self.storm(target),
+            _ => {}
+        }
+    }
+
     /// A test lever: NMIs for a CPU whose core loads.
     fn storm(&self, target: u32) {
         let nr_sent = self.nr_storm.get();
@@ -178,24 +174,30 @@ impl OnCpu<'_> {
 }
 
 impl Request {
-    /// One CPU; a modelled one may read `memory`.
-    fn on<'a>(&'a self, cpu: u32, memory: &'a [&'a [u8]]) -> OnCpu<'a> {
-        let work = &self.work[cpu as usize];
+    /// One CPU and the update that it may load, one or none.
+    fn on<'a>(&'a self, cpu: u32, update: &'a [&'a [u8]]) -> OnCpu<'a> {
         OnCpu {
             cpu,
             request: self,
-            registers: CpuRegisters::new(self.model, cpu, memory),
-            work,
+            registers: CpuRegisters::new(self.model, cpu, update),
             // It was tried when the request was made.
-            update: work.loadable().and_then(Result::ok),
+            update: update
+                .first()
+                .and_then(|bytes| Loadable::new(self.vendor, bytes).ok()),
             nr_storm: Cell::new(0),
             stopped: Cell::new(None),
         }
     }
 
+    /// What the CPU loads, if anything.
+    fn update(&self, cpu: u32) -> Option<&Arc<Cached>> {
+        let share = self.plan.share(cpu);
+        share.update.as_ref().filter(|_| share.loads())
+    }
+
     /// Whether the CPU is called; one that comes online later is not.
     pub(crate) fn takes_part(&self, cpu: u32) -> bool {
-        (cpu as usize) < self.work.len() && self.rendezvous.plan().task(cpu).is_called()
+        self.rendezvous.plan().task(cpu).is_called()
     }
 
     /// Whether the CPU came out and might read its revision.
@@ -205,7 +207,7 @@ impl Request {
 
     /// Whether the CPU is called or held.
     pub(crate) fn concerns(&self, cpu: u32) -> bool {
-        (cpu as usize) < self.work.len() && self.rendezvous.plan().task(cpu) != Task::Absent
+        self.rendezvous.plan().task(cpu) != Task::Absent
     }
 
     /// Whether the CPUs are called in by NMI.
@@ -250,7 +252,7 @@ impl Request {
     /// Calls the CPUs in by NMI, this one last, where that is asked for.
     pub(crate) fn call_by_nmi(&self, control: u32) {
         if self.is_by_nmi() {
-            let others = (0..self.work.len() as u32).filter(|&cpu| cpu != control);
+            let others = (0..self.plan.nr_cpus()).filter(|&cpu| cpu != control);
             let called = others.chain([control]).filter(|&cpu| self.takes_part(cpu));
             called.for_each(|cpu| self.send_nmi(cpu));
         }
@@ -261,9 +263,8 @@ impl Request {
         if self.fault == Some(Fault::NeverArrives(cpu)) {
             return;
         }
-        let update = self.work[cpu as usize].update.as_ref();
-        let memory = update.map(|cached| cached.bytes());
-        let machine = self.on(cpu, memory.as_slice());
+        let update = self.update(cpu).map(|cached| cached.bytes());
+        let machine = self.on(cpu, update.as_slice());
         match self.rendezvous.plan().task(cpu) {
             Task::Hold if self.begins(cpu) => self.rendezvous.hold(cpu, &machine),
             Task::Load { .. } | Task::Attend if self.is_by_nmi() && self.begins(cpu) => {
@@ -300,9 +301,8 @@ impl Request {
         if self.fault == Some(Fault::NeverArrives(cpu)) {
             return;
         }
-        let update = self.work[cpu as usize].update.as_ref();
-        let memory = update.map(|cached| cached.bytes());
-        let machine = self.on(cpu, memory.as_slice());
+        let update = self.update(cpu).map(|cached| cached.bytes());
+        let machine = self.on(cpu, update.as_slice());
         // An NMI comes between two instructions: what it has begun here is over.
         // Relaxed: no other CPU begins it.
         let has_begun = || self.has_begun[cpu as usize].load(Ordering::Relaxed);
@@ -344,7 +344,7 @@ impl Request {
             return;
         };
         let deadline_ns = self.now_ns() + DEPARTURE_TIMEOUT_NS;
-        for cpu in (0..self.work.len() as u32).filter(|&cpu| self.has_finished(cpu)) {
+        for cpu in (0..self.plan.nr_cpus()).filter(|&cpu| self.has_finished(cpu)) {
             while features.of(cpu).is_none() && self.now_ns() < deadline_ns {
                 spin_loop();
             }
@@ -360,7 +360,7 @@ impl Request {
     /// the guard saw meanwhile.
     pub(crate) fn finish(&self) -> Guard {
         let mut deadline_ns = self.now_ns() + DEPARTURE_TIMEOUT_NS;
-        for cpu in (0..self.work.len() as u32).filter(|&cpu| self.concerns(cpu)) {
+        for cpu in (0..self.plan.nr_cpus()).filter(|&cpu| self.concerns(cpu)) {
             let is_out = || self.has_finished(cpu);
             if is_out() {
                 continue;
@@ -380,9 +380,7 @@ impl Request {
         Guard {
             nr_allocations,
             nr_writes,
-            nr_nmis: (0..self.work.len() as u32)
-                .map(|cpu| u64::from(worker::nr_nmis(cpu)))
-                .sum(),
+            nr_nmis: worker::nr_nmis_of_all(),
             nr_masked: Some(self.nr_masked.load(Ordering::Relaxed)),
         }
     }

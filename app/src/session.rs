@@ -23,7 +23,6 @@ use crate::console::emit;
 use crate::features;
 use crate::job::Setup;
 use crate::online;
-use crate::plan::Plan;
 use crate::records;
 use crate::request::{DEPARTURE_TIMEOUT_NS, Request};
 use crate::tests::{Stop, Tests};
@@ -45,7 +44,6 @@ pub(crate) enum End {
 /// A load that is under way.
 #[derive(Debug)]
 struct Round {
-    plan: Plan,
     request: Arc<Request>,
     began_ticks: u64,
 }
@@ -159,7 +157,6 @@ impl Session {
             return;
         };
         let Round {
-            plan,
             request,
             began_ticks,
         } = round;
@@ -172,19 +169,19 @@ impl Session {
         request.await_features();
         let records = request.rendezvous.records();
         if self.is_first() {
-            self.report(&plan, &request, &seen, &records);
+            self.report(&request, &seen, &records);
         }
         self.history.nr_rounds += 1;
         for (nr_loads, record) in self.history.nr_loads.iter_mut().zip(&records) {
             *nr_loads += u32::from(record.moments.load_start_ns.is_some());
         }
-        let nr_failed = self.note_deviations(&plan, &request, &seen, &records);
-        self.settle(&plan, &request);
+        let nr_failed = self.note_deviations(&request, &seen, &records);
+        self.settle(&request);
         let nr_cpus = request.rendezvous.plan().nr_called();
-        let revision = plan.shares.iter().find_map(|share| share.target);
+        let revision = request.plan.shares().find_map(|share| share.target);
         self.look_at_cpus(&request);
         let spans = records::spans(&request, &records);
-        drop((plan, request, records));
+        drop((request, records));
         if self.setup.arguments.nr_rounds > 1 {
             self.note_round(report::record::Round {
                 number: self.history.nr_rounds,
@@ -203,7 +200,8 @@ impl Session {
     }
 
     /// Reports the first load in full, and ends its tests.
-    fn report(&mut self, plan: &Plan, request: &Request, seen: &Guard, records: &[Record]) {
+    fn report(&mut self, request: &Request, seen: &Guard, records: &[Record]) {
+        let plan = &request.plan;
         let probes = &self.setup.probes;
         emit(seen);
         self.tests
@@ -225,13 +223,8 @@ impl Session {
 
     /// Reports the CPUs that a later load went wrong on; how many there are, in
     /// whichever load.
-    fn note_deviations(
-        &mut self,
-        plan: &Plan,
-        request: &Request,
-        seen: &Guard,
-        records: &[Record],
-    ) -> u32 {
+    fn note_deviations(&mut self, request: &Request, seen: &Guard, records: &[Record]) -> u32 {
+        let plan = &request.plan;
         let number = self.history.nr_rounds;
         let mut nr_failed = 0;
         for (cpu, record) in complaints::failures(plan, records) {
@@ -241,7 +234,7 @@ impl Session {
             }
             self.history.nr_deviations += 1;
             if self.history.nr_deviations <= MAX_DEVIATIONS {
-                let planned = plan.shares[cpu as usize].otherwise;
+                let planned = plan.share(cpu).otherwise;
                 emit(&Deviation {
                     number,
                     cpu,
@@ -261,8 +254,8 @@ impl Session {
 
     /// Tells the cache whether the CPUs took their updates, and reports what it
     /// holds after the first load.
-    fn settle(&mut self, plan: &Plan, request: &Request) {
-        for (share, mut cpus) in plan.loading_kinds() {
+    fn settle(&mut self, request: &Request) {
+        for (share, mut cpus) in request.plan.loading_kinds() {
             let is_taken = cpus.any(|cpu| request.revisions.of(cpu) == share.target);
             let state = if !request.rendezvous.opened() {
                 "on-trial"

@@ -267,6 +267,14 @@ pub(crate) fn nr_nmis(cpu: u32) -> u32 {
     door(cpu).map_or(0, |door| door.nr_nmis.load(Ordering::Relaxed))
 }
 
+/// The same, of all CPUs together.
+pub(crate) fn nr_nmis_of_all() -> u64 {
+    let doors = DOORS.get().into_iter().flatten();
+    doors
+        .map(|door| u64::from(door.nr_nmis.load(Ordering::Relaxed)))
+        .sum()
+}
+
 /// Calls those of the workers up that `are_expected` names, and waits until they
 /// are. One that does not come is late at the gate.
 pub(crate) fn gather(are_expected: impl Fn(u32) -> bool) {
@@ -282,8 +290,13 @@ pub(crate) fn gather(are_expected: impl Fn(u32) -> bool) {
         (0..).zip(doors).filter(is_missing).map(|(cpu, _)| cpu)
     };
     while missing().next().is_some() && now_us() < deadline_us {
-        // More than once: an interrupt may overtake the store on its way.
-        missing().for_each(ring0::wake);
+        // More than once: an interrupt may overtake the store on its way. By one
+        // command, unless that would wake others too.
+        if missing().count() + 1 == ring0::nr_cpus() as usize {
+            ring0::wake_others();
+        } else {
+            missing().for_each(ring0::wake);
+        }
         let again_us = now_us() + CALL_AGAIN_US;
         while missing().next().is_some() && now_us() < again_us {
             spin_loop();

@@ -6,6 +6,7 @@ use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicBool, AtomicU32};
 
+use cpu::update::Loadable;
 use cpu::{Native, Registers};
 use microcode::Policy;
 use rendezvous::{Rendezvous, Task};
@@ -20,7 +21,7 @@ use crate::features::After;
 use crate::job::Setup;
 use crate::plan::Plan;
 use crate::records;
-use crate::request::{Request, Revisions, Work};
+use crate::request::{Request, Revisions};
 use crate::tests::Stop;
 
 impl Session {
@@ -49,7 +50,7 @@ impl Session {
             topology,
             ..
         } = &self.setup;
-        let mut request = self.blank();
+        let (mut request, mut plan) = (self.blank(), Plan::with_capacity(probes.len()));
         let began_ticks = Native.read_tsc();
         let scan = microcode::scan(microcode.bytes());
         let scan_ticks = Native.read_tsc().wrapping_sub(began_ticks);
@@ -62,7 +63,8 @@ impl Session {
             force: arguments.force,
             ..Policy::default()
         };
-        let mut plan = Plan::make(probes, &scan, &policy, &mut self.cache).map_err(error)?;
+        plan.make(probes, &scan, &policy, &mut self.cache)
+            .map_err(error)?;
         for (cpu, _) in (0..).zip(&self.lost).filter(|(_, lost)| lost.is_some()) {
             // Nobody knows what it does, so its siblings must not load.
             let core = topology.core_of(cpu);
@@ -98,10 +100,8 @@ impl Session {
             }
             return Err(Stop(Status::Skip, reason.into()));
         }
-        self.fill(&mut request, &plan).map_err(error)?;
-        let request = Arc::new(request);
+        self.fill(&mut request, plan).map_err(error)?;
         self.round = Some(Round {
-            plan,
             request: Arc::clone(&request),
             began_ticks,
         });
@@ -110,7 +110,7 @@ impl Session {
 
     /// A request in which nobody loads yet. All the memory that it needs is
     /// allocated here, before there is a request.
-    fn blank(&self) -> Request {
+    fn blank(&self) -> Arc<Request> {
         let Setup {
             arguments,
             topology,
@@ -138,13 +138,10 @@ impl Session {
             arguments.options,
             arguments.timeouts,
         );
-        let work = |_| Work {
-            vendor,
-            update: None,
-        };
-        Request {
+        Arc::new(Request {
             rendezvous: Rendezvous::new(arguments.protocol, plan),
-            work: probes.iter().map(work).collect(),
+            plan: Plan::default(),
+            vendor,
             clock: *clock,
             model: *model,
             // What is to go wrong in the guest does so once.
@@ -155,16 +152,16 @@ impl Session {
             nr_masked: AtomicU32::new(0),
             has_begun: probes.iter().map(|_| AtomicBool::new(false)).collect(),
             nr_unanswered: AtomicU32::new(0),
-        }
+        })
     }
 
     /// Puts into a request what the workers need, so that they need nothing more.
-    fn fill(&self, blank: &mut Request, plan: &Plan) -> Result<(), String> {
-        for (work, share) in blank.work.iter_mut().zip(&plan.shares) {
-            work.update = share.update.clone().filter(|_| share.loads());
-            if let Some(Err(bad)) = work.loadable() {
-                return Err(format!("the cached update cannot be loaded: {bad:?}"));
-            }
+    fn fill(&self, blank: &mut Arc<Request>, plan: Plan) -> Result<(), String> {
+        let blank = Arc::get_mut(blank).ok_or("the request is another's already")?;
+        let shares = plan.distinct_shares().iter();
+        for update in shares.filter_map(|share| share.update.as_ref()) {
+            Loadable::new(blank.vendor, update.bytes())
+                .map_err(|bad| format!("the cached update cannot be loaded: {bad:?}"))?;
         }
         let Setup {
             arguments,
@@ -174,21 +171,22 @@ impl Session {
         let (offline, lost) = (&arguments.offline, &self.lost);
         let loads = |cpu: u32| {
             let is_there = lost[cpu as usize].is_none() && !offline.contains(&cpu);
-            is_there && plan.shares[cpu as usize].loads()
+            is_there && plan.share(cpu).loads()
         };
+        let siblings = |cpu: u32| topology.threads_of(topology.core_of(cpu));
         let task = |cpu: u32| {
-            let mut siblings = topology.threads_of(topology.core_of(cpu));
             if lost[cpu as usize].is_some() {
                 Task::Absent
             } else if !offline.contains(&cpu) {
-                plan.shares[cpu as usize].task()
-            } else if siblings.any(loads) {
+                plan.share(cpu).task()
+            } else if siblings(cpu).any(loads) {
                 Task::Hold
             } else {
                 Task::Absent
             }
         };
         blank.rendezvous.assign((0..topology.nr_cpus()).map(task));
+        blank.plan = plan;
         Ok(())
     }
 }

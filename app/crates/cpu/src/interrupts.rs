@@ -17,12 +17,14 @@ pub struct InterruptsOff {
 
 /// Whether interrupts are on, on this CPU.
 #[must_use]
+#[inline]
 pub fn are_on() -> bool {
     rflags::read().contains(RFlags::FLAGS_IF)
 }
 
 impl InterruptsOff {
     /// Turns interrupts off (ring 0).
+    #[inline]
     pub fn new() -> Self {
         let were_on = are_on();
         // SAFETY: an interrupt that waits is delivered when this is dropped.
@@ -41,6 +43,7 @@ impl Default for InterruptsOff {
 }
 
 impl Drop for InterruptsOff {
+    #[inline]
     fn drop(&mut self) {
         if self.were_on {
             // SAFETY: they were on before, so their handlers are in place.

@@ -36,6 +36,7 @@ pub trait Registers: CpuIdReader {
 pub struct Native;
 
 impl CpuIdReader for Native {
+    #[inline]
     fn cpuid2(&self, leaf: u32, subleaf: u32) -> CpuIdResult {
         raw_cpuid::CpuIdReaderNative.cpuid2(leaf, subleaf)
     }
@@ -67,6 +68,7 @@ macro_rules! access {
 }
 
 /// The value, unless the access faulted.
+#[inline]
 fn checked<T>(fault: u32, value: T) -> Result<T, GpFault> {
     match fault {
         0 => Ok(value),
@@ -75,6 +77,7 @@ fn checked<T>(fault: u32, value: T) -> Result<T, GpFault> {
 }
 
 impl Registers for Native {
+    #[inline]
     fn read_msr(&self, msr: Msr) -> Result<u64, GpFault> {
         let (low, high): (u32, u32);
         let fault: u32;
@@ -86,6 +89,7 @@ impl Registers for Native {
         checked(fault, u64::from(high) << 32 | u64::from(low))
     }
 
+    #[inline]
     unsafe fn write_msr(&self, msr: Msr, value: u64) -> Result<(), GpFault> {
         let fault: u32;
         #[expect(clippy::cast_possible_truncation, reason = "the two halves")]
@@ -99,14 +103,17 @@ impl Registers for Native {
         checked(fault, ())
     }
 
+    #[inline]
     fn read_tsc(&self) -> u64 {
         // LFENCE: RDTSC does not wait for earlier instructions by itself
         // (Intel SDM vol. 2B, RDTSC).
-        // SAFETY: both instructions exist on every 64-bit CPU.
+        let (low, high): (u32, u32);
+        // SAFETY: both instructions exist on every 64-bit CPU. The compiler must
+        // assume that memory is read, as it is before the LFENCE.
         unsafe {
-            core::arch::x86_64::_mm_lfence();
+            asm!("lfence", "rdtsc", out("eax") low, out("edx") high,
+                options(nostack, preserves_flags));
         }
-        // SAFETY: as above.
-        unsafe { x86::time::rdtsc() }
+        u64::from(high) << 32 | u64::from(low)
     }
 }

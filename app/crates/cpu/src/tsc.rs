@@ -54,6 +54,7 @@ impl Clock {
     /// The time of a counter reading. No division: this is read in loops that
     /// other CPUs wait for.
     #[must_use]
+    #[inline]
     pub fn ns(self, tsc: u64) -> u64 {
         #[expect(clippy::cast_possible_truncation, reason = "584 years are enough")]
         let ns = ((u128::from(tsc) * u128::from(self.scale)) >> 32) as u64;

@@ -63,6 +63,7 @@ impl<'a> Loadable<'a> {
     }
 
     /// The linear address that the CPU is given.
+    #[inline]
     fn address(&self) -> u64 {
         let offset = match self.vendor {
             Vendor::Intel => INTEL_HEADER_SIZE,

@@ -329,6 +329,7 @@ impl Cached {
 
     /// The update from its header on; the first byte is aligned to 16.
     #[must_use]
+    #[inline]
     pub fn bytes(&self) -> &[u8] {
         &self.bytes[self.start..]
     }

@@ -120,7 +120,7 @@ impl<'a> Iterator for Entries<'a> {
         loop {
             let at = skip_zeros(self.bytes, self.offset);
             let header = header_at(self.bytes, at)?;
-            let Some((mode, entry, end)) = self.read(header, at) else {
+            let Some((mode, mut entry, end)) = self.read(header, at) else {
                 self.offset = next_header(self.bytes, at + 4);
                 return Some(Err(Finding {
                     file: None,
@@ -130,6 +130,8 @@ impl<'a> Iterator for Entries<'a> {
             };
             self.offset = end;
             if mode & MODE_TYPE == MODE_REGULAR {
+                let path = entry.path.split(|&byte| byte == 0).next();
+                entry.path = path.unwrap_or_default();
                 return Some(Ok(entry));
             }
         }
@@ -137,7 +139,8 @@ impl<'a> Iterator for Entries<'a> {
 }
 
 impl<'a> Entries<'a> {
-    /// The mode and the entry behind `header`, and where the next header may be.
+    /// The mode and the entry behind `header`, its path with all NULs, and where the
+    /// next header may be.
     fn read(&self, header: &Header, at: usize) -> Option<(u32, Entry<'a>, usize)> {
         let name_size = header.field(NAME_SIZE)? as usize;
         let declared = header.field(FILE_SIZE)? as usize;
@@ -153,7 +156,7 @@ impl<'a> Entries<'a> {
             .unwrap_or_else(|| &rest[..next_header(rest, 0)]);
         let end = offset + data.len();
         let entry = Entry {
-            path: name.split(|&byte| byte == 0).next().unwrap_or_default(),
+            path: name,
             offset,
             data,
             missing: declared - data.len(),

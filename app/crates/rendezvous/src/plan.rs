@@ -99,11 +99,11 @@ impl Plan {
         plan
     }
 
-    /// The same with other tasks.
-    pub(crate) fn with(&self, tasks: Vec<Task>) -> Self {
+    /// The same, made from its tasks anew.
+    pub(crate) fn renewed(&self) -> Self {
         Self::new(
             Arc::clone(&self.topology),
-            tasks,
+            self.tasks.to_vec(),
             self.control,
             self.followers_load,
             self.options,
@@ -111,17 +111,17 @@ impl Plan {
         )
     }
 
-    pub(crate) fn tasks(&self) -> impl Iterator<Item = Task> {
-        self.tasks.iter().copied()
-    }
-
-    /// Gives the CPUs other tasks, of which those that are called stay so and no
-    /// other is.
-    pub(crate) fn assign(&mut self, tasks: impl Iterator<Item = Task>) {
+    /// Gives the CPUs other tasks; whether those that are called are others now, and
+    /// the plan has to be [`renewed`](Self::renewed).
+    #[must_use]
+    pub(crate) fn assign(&mut self, tasks: impl Iterator<Item = Task>) -> bool {
+        let mut are_others_called = false;
         for (own, task) in self.tasks.iter_mut().zip(tasks) {
+            are_others_called |= own.is_called() != task.is_called();
             *own = task;
         }
         self.order();
+        are_others_called
     }
 
     /// Works out from the tasks who comes when.
@@ -133,46 +133,61 @@ impl Plan {
             cores,
             ..
         } = self;
+        self.nr_other_writers = 0;
         for (number, core) in (0..).zip(cores.iter_mut()) {
-            let threads = || topology.threads_of(number).map(|cpu| cpu as usize);
-            let is_unsafe = threads().any(|cpu| tasks[cpu] == Task::Absent);
-            *core = Core::default();
-            for cpu in threads() {
+            let threads = topology.threads_of(number).map(|cpu| cpu as usize);
+            let is_unsafe = threads.clone().any(|cpu| tasks[cpu] == Task::Absent);
+            let mut nr_loading = 0;
+            for cpu in threads {
                 if is_unsafe && tasks[cpu].is_load() {
                     tasks[cpu] = Task::Attend;
                 }
-                ranks[cpu] = core.nr_loading;
-                core.nr_loading += u32::from(tasks[cpu].is_load());
+                ranks[cpu] = nr_loading;
+                if tasks[cpu].is_load() {
+                    let writes = self.followers_load || nr_loading == 0;
+                    let is_other = cpu != self.control as usize;
+                    self.nr_other_writers += u32::from(writes && is_other);
+                    nr_loading += 1;
+                }
             }
+            *core = Core {
+                nr_loading,
+                step: 0,
+            };
         }
-        let leads = |cpu: usize| self.followers_load || ranks[cpu] == 0;
-        let writes = |cpu: &usize| tasks[*cpu].is_load() && leads(*cpu);
-        let others = (0..tasks.len()).filter(|&cpu| cpu != self.control as usize);
-        self.nr_other_writers = u32::try_from(others.filter(writes).count()).unwrap_or(u32::MAX);
-        let core_of_control = topology.core_of(self.control) as usize;
+        self.nr_steps = 1;
+        if self.options.order != Order::Parallel {
+            self.order_cores();
+        }
+    }
+
+    /// Works out from the threads that load when each core's turn comes.
+    fn order_cores(&mut self) {
+        let cores = &mut self.cores;
+        let core_of_control = self.topology.core_of(self.control) as usize;
         let canary = if cores[core_of_control].nr_loading > 0 {
             Some(core_of_control)
         } else {
             cores.iter().position(|core| core.nr_loading > 0)
         };
-        self.nr_steps = 0;
-        for (place, core) in cores.iter_mut().enumerate() {
-            if core.nr_loading == 0 {
-                continue;
-            }
-            core.step = match self.options.order {
-                Order::Parallel => 0,
-                Order::Serial => self.nr_steps,
-                Order::Canary => u32::from(Some(place) != canary),
+        let mut nr_steps = 0;
+        let loading = cores.iter_mut().enumerate();
+        for (place, core) in loading.filter(|(_, core)| core.nr_loading > 0) {
+            core.step = if self.options.order == Order::Serial {
+                nr_steps
+            } else {
+                u32::from(Some(place) != canary)
             };
-            self.nr_steps = self.nr_steps.max(core.step + 1);
+            nr_steps = nr_steps.max(core.step + 1);
         }
+        self.nr_steps = nr_steps.max(1);
     }
 
-    /// What a CPU is to do.
+    /// What a CPU is to do; one that came online later is not there.
     #[must_use]
     pub fn task(&self, cpu: u32) -> Task {
-        self.tasks[cpu as usize]
+        let task = self.tasks.get(cpu as usize);
+        task.copied().unwrap_or(Task::Absent)
     }
 
     /// What was chosen.
@@ -234,8 +249,9 @@ impl Plan {
         self.cores[core as usize].step
     }
 
+    /// How many steps there are, at least one.
     pub(crate) fn nr_steps(&self) -> u32 {
-        self.nr_steps.max(1)
+        self.nr_steps
     }
 
     /// How long all loads may take, in µs.

@@ -57,12 +57,9 @@ impl<W: Word> Rendezvous<W> {
 
     /// Gives the CPUs other tasks in a request that has not begun. It allocates
     /// nothing where the same CPUs are called as before.
-    pub fn assign(&mut self, tasks: impl Iterator<Item = Task> + Clone) {
-        let called = self.plan.tasks().map(Task::is_called);
-        if tasks.clone().map(Task::is_called).eq(called) {
-            self.plan.assign(tasks);
-        } else {
-            *self = Self::new(self.name, self.plan.with(tasks.collect()));
+    pub fn assign(&mut self, tasks: impl Iterator<Item = Task>) {
+        if self.plan.assign(tasks) {
+            *self = Self::new(self.name, self.plan.renewed());
         }
     }
 

@@ -23,8 +23,8 @@ pub struct Topology {
     core_of: Box<[u32]>,
     /// The CPUs, core by core and by thread.
     threads: Box<[u32]>,
-    /// Where each core's end among them.
-    ends: Box<[usize]>,
+    /// Where each core's begin among them, and where the last one's end.
+    bounds: Box<[usize]>,
 }
 
 impl Topology {
@@ -44,49 +44,55 @@ impl Topology {
             core_of.push(u32::try_from(index).unwrap_or(u32::MAX));
         }
         let mut threads = Vec::with_capacity(places.len());
-        let mut ends = Vec::with_capacity(cores.len());
+        let mut bounds = Vec::with_capacity(cores.len() + 1);
+        bounds.push(0);
         for (_, mut cpus) in cores {
-            cpus.sort_by_key(|&cpu| places[cpu as usize].thread);
+            cpus.sort_unstable_by_key(|&cpu| (places[cpu as usize].thread, cpu));
             threads.extend(cpus);
-            ends.push(threads.len());
+            bounds.push(threads.len());
         }
         Self {
             core_of: core_of.into(),
             threads: threads.into(),
-            ends: ends.into(),
+            bounds: bounds.into(),
             places: places.into(),
         }
     }
 
     /// The number of CPUs.
     #[must_use]
+    #[inline]
     pub fn nr_cpus(&self) -> u32 {
         u32::try_from(self.core_of.len()).unwrap_or(u32::MAX)
     }
 
     /// The number of cores.
     #[must_use]
+    #[inline]
     pub fn nr_cores(&self) -> u32 {
-        u32::try_from(self.ends.len()).unwrap_or(u32::MAX)
+        u32::try_from(self.bounds.len() - 1).unwrap_or(u32::MAX)
     }
 
     /// Where a CPU sits.
     #[must_use]
+    #[inline]
     pub fn place(&self, cpu: u32) -> Place {
         self.places[cpu as usize]
     }
 
     /// The core of a CPU.
     #[must_use]
+    #[inline]
     pub fn core_of(&self, cpu: u32) -> u32 {
         self.core_of[cpu as usize]
     }
 
     /// The CPUs of a core, by their number within it.
-    pub fn threads_of(&self, core: u32) -> impl Iterator<Item = u32> {
+    #[inline]
+    pub fn threads_of(&self, core: u32) -> impl Iterator<Item = u32> + Clone {
         let core = core as usize;
-        let start = core.checked_sub(1).map_or(0, |before| self.ends[before]);
-        self.threads[start..self.ends[core]].iter().copied()
+        let own = self.bounds[core]..self.bounds[core + 1];
+        self.threads[own].iter().copied()
     }
 
     /// The package of a core.

@@ -29,26 +29,32 @@ pub trait Word: Debug + Send + Sync {
 }
 
 impl Word for AtomicU32 {
+    #[inline]
     fn new(value: u32) -> Self {
         Self::new(value)
     }
 
+    #[inline]
     fn load(&self, order: Ordering) -> u32 {
         self.load(order)
     }
 
+    #[inline]
     fn store(&self, value: u32, order: Ordering) {
         self.store(value, order);
     }
 
+    #[inline]
     fn fetch_add(&self, value: u32, order: Ordering) -> u32 {
         self.fetch_add(value, order)
     }
 
+    #[inline]
     fn fetch_or(&self, bits: u32, order: Ordering) -> u32 {
         self.fetch_or(bits, order)
     }
 
+    #[inline]
     fn compare_exchange(
         &self,
         current: u32,
