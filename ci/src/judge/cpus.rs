@@ -107,7 +107,7 @@ pub(super) fn arrivals(stream: &Stream<'_>, charges: &mut Charges) {
 
 #[cfg(test)]
 mod tests {
-    use crate::judge::tests::{done, expect, passed};
+    use crate::judge::tests::{done, expect, passed_with, tally};
     use crate::verdict::Verdict;
 
     const ARRIVAL: &str = "# arrival id=2 apic=2 package=0 core=2 thread=0 before=0x00000001 \
@@ -116,18 +116,7 @@ mod tests {
     /// A report of two CPUs and of one that came later, with other words for some
     /// of its own.
     fn with_arrival(changes: &[(&str, &str)]) -> String {
-        let mut text = passed()
-            .replace("1..5", "1..6")
-            .replace(
-                "ok 5 verify\n",
-                &format!("ok 5 verify\n{ARRIVAL}ok 6 online\n"),
-            )
-            .replace("pass:5", "pass:6");
-        for (from, to) in changes {
-            assert!(text.contains(from), "{from}");
-            text = text.replacen(from, to, 1);
-        }
-        text
+        passed_with("online", ARRIVAL, changes)
     }
 
     #[test]
@@ -154,9 +143,6 @@ mod tests {
     #[test]
     fn the_machine_has_a_word_on_those_who_came_later() {
         let with_tally = |revision: &str, nr_loads: u32| {
-            let tally = |cpu: u32, revision: &str, nr_loads: u32| {
-                format!("# tally cpu={cpu} reads=3 loads={nr_loads} misuses=0 rev={revision}\n")
-            };
             let good = |cpu| tally(cpu, "0x000000f0", 1);
             let tallies = [good(0), good(1), tally(2, revision, nr_loads)].concat();
             with_arrival(&[

@@ -33,6 +33,28 @@ pub(super) fn passed() -> String {
     report("0x000000f0", "updated", &format!("{tests}{TOTALS_PASS}\n"))
 }
 
+/// The same with a sixth test and what is reported for it, and other words for some
+/// of its own.
+pub(super) fn passed_with(test: &str, lines: &str, changes: &[(&str, &str)]) -> String {
+    let mut report = passed()
+        .replace("1..5", "1..6")
+        .replace(
+            "ok 5 verify\n",
+            &format!("ok 5 verify\n{lines}ok 6 {test}\n"),
+        )
+        .replace("pass:5", "pass:6");
+    for (from, to) in changes {
+        assert!(report.contains(from), "{from}");
+        report = report.replacen(from, to, 1);
+    }
+    report
+}
+
+/// What a machine counted of a CPU.
+pub(super) fn tally(cpu: u32, revision: &str, nr_loads: u32) -> String {
+    format!("# tally cpu={cpu} reads=3 loads={nr_loads} misuses=0 rev={revision}\n")
+}
+
 fn not_taken() -> String {
     report(
         "0x00000001",
@@ -267,9 +289,7 @@ fn a_guest_that_starts_twice_has_crashed() {
 /// The machine's log for the CPUs of [`report`]: each wrote so often and ended
 /// on that revision.
 fn machine_log(nr_loads: u32, revision: &str) -> String {
-    let tallies = (0..2).map(|cpu| {
-        format!("# tally cpu={cpu} reads=3 loads={nr_loads} misuses=0 rev={revision}\n")
-    });
+    let tallies = (0..2).map(|cpu| tally(cpu, revision, nr_loads));
     "# machine kind=qemu-plugin version=0.1.0 started_ms=1 vendor=intel sig=0x00050654 cpus=2 \
      threads=1\n"
         .to_owned()
