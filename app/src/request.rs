@@ -14,7 +14,7 @@ use cpu::update::Loadable;
 use cpu::{Features, Native, Registers, Vendor};
 use hermit::{ring0, watch};
 use microcode::Cached;
-use rendezvous::{GpFault, Machine, Nmi, Outcome, Record, Rendezvous, Task};
+use rendezvous::{GpFault, Machine, Name, Nmi, Outcome, Record, Rendezvous, Task};
 use report::record::Guard;
 
 use crate::arguments::Fault;
@@ -56,6 +56,8 @@ pub(crate) struct Request {
     pub(crate) has_begun: Box<[AtomicBool]>,
     /// Soft-offline CPUs that did not answer.
     pub(crate) nr_unanswered: AtomicU32,
+    /// When the control CPU is overdue, in µs of the TSC.
+    pub(crate) overdue_us: AtomicU64,
 }
 
 /// Each CPU's revision, read when all is over.
@@ -320,6 +322,16 @@ impl Request {
         }
         if !self.rendezvous.core_loads(cpu) {
             self.revisions.note(cpu, machine.revision());
+        }
+    }
+
+    /// Notes that a CPU came out, if it was in: by this project's own protocol all
+    /// do at about the same time, so the control CPU has to be back soon.
+    pub(crate) fn came_out(&self, cpu: u32, now_us: u64) {
+        let was_in = self.takes_part(cpu) && self.rendezvous.has_called_in(cpu);
+        if was_in && self.rendezvous.name() == Name::Muster {
+            let soon_us = now_us + DEPARTURE_TIMEOUT_NS / 1000;
+            self.overdue_us.fetch_min(soon_us, Ordering::Relaxed);
         }
     }
 

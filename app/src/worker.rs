@@ -23,7 +23,7 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::hint::spin_loop;
-use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU32, Ordering};
 
 use cpu::{Features, Identity, Native, Place};
 use hermit::ring0;
@@ -92,8 +92,6 @@ static RETURNED: AtomicU32 = AtomicU32::new(0);
 
 /// What the control CPU of a gathering left.
 static DESK: Spinlock<Option<(u32, Box<Session>)>> = Spinlock::new(None);
-/// When the control CPU is overdue, in µs of [`now_us`].
-static OVERDUE_US: AtomicU64 = AtomicU64::new(u64::MAX);
 
 fn probe() -> ProbeResult {
     let identity =
@@ -216,12 +214,16 @@ fn watch(cpu: u32, number: u32, request: Arc<Request>) {
         DEPARTURE_TIMEOUT_NS / 1000
     };
     // Acquire pairs with the Release of whoever sits at the desk.
-    let is_back = || RETURNED.load(Ordering::Acquire) >= number;
-    while !(0..LOOKS_PER_CLOCK).any(|_| {
+    let is_back = |_| {
         spin_loop();
-        is_back()
-    }) {
-        let overdue_us = OVERDUE_US.load(Ordering::Relaxed);
+        RETURNED.load(Ordering::Acquire) >= number
+    };
+    if !(0..LOOKS_PER_CLOCK).any(is_back) {
+        // Not before it has to wait: most requests are over.
+        request.came_out(cpu, now_us());
+    }
+    while !(0..LOOKS_PER_CLOCK).any(is_back) {
+        let overdue_us = request.overdue_us.load(Ordering::Relaxed);
         if now_us() > overdue_us.saturating_add(patience_us)
             && let Some(session) = leave_desk(number)
         {
@@ -320,7 +322,8 @@ pub(crate) fn call(session: Box<Session>, request: &Arc<Request>) -> Option<Box<
     }
     let number = GATHERING.load(Ordering::Relaxed);
     *DESK.lock() = Some((number, session));
-    OVERDUE_US.store(now_us() + patience_us, Ordering::Relaxed);
+    let overdue_us = now_us() + patience_us;
+    request.overdue_us.store(overdue_us, Ordering::Relaxed);
     let is_on = request.start(control);
     if !is_on {
         for (_, door) in concerned() {

@@ -4,7 +4,7 @@
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
-use core::sync::atomic::{AtomicBool, AtomicU32};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
 
 use cpu::update::Loadable;
 use cpu::{Native, Registers};
@@ -152,6 +152,7 @@ impl Session {
             nr_masked: AtomicU32::new(0),
             has_begun: probes.iter().map(|_| AtomicBool::new(false)).collect(),
             nr_unanswered: AtomicU32::new(0),
+            overdue_us: AtomicU64::new(u64::MAX),
         })
     }
 
