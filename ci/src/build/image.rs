@@ -140,7 +140,7 @@ fn cargo(
         .args(["--target", TARGET, "--color", "never", "--quiet"])
         .arg("--target-dir")
         .arg(&folder)
-        // The same image wherever it is built.
+        // Nobody's folders in the image.
         .args(["-Z", "trim-paths"])
         .args(["--config", "profile.guest.trim-paths = 'all'"]);
     if toolchain.way == Way::BuildStd {
