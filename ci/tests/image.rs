@@ -8,11 +8,14 @@ use muster::build::Library;
 /// What the image may take without an initrd, in bytes.
 const LARGEST: usize = 600_000;
 
-fn image() -> Vec<u8> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()
-        .expect("ci is a folder of the checkout");
-    let image = Library::compile(root).and_then(|library| library.link(None));
+        .expect("ci is a folder of the checkout")
+}
+
+fn image() -> Vec<u8> {
+    let image = Library::compile(root()).and_then(|library| library.link(None));
     let image = image.unwrap_or_else(|error| panic!("{error}"));
     fs::read(image).expect("the image can be read")
 }
@@ -22,9 +25,12 @@ fn u32_at(bytes: &[u8], offset: usize) -> u32 {
 }
 
 #[test]
-fn the_image_has_both_entries_and_stays_below_its_limit() {
+fn the_image_has_both_entries_no_folder_s_name_and_stays_below_its_limit() {
     let image = image();
     assert!(image.len() <= LARGEST, "{} bytes", image.len());
+    let root = root().to_str().expect("the path is text").as_bytes();
+    let names_folder = image.windows(root.len()).any(|window| window == root);
+    assert!(!names_folder, "it names the checkout's folder");
     assert_eq!(
         image[..6],
         *b"\x7fELF\x02\x01",
