@@ -8,6 +8,7 @@
 
 mod core;
 
+use report::record::Load;
 use report::{Outcome, Role, Status};
 
 use self::core::{End, Turn, in_core};
@@ -34,6 +35,10 @@ struct Allowed {
 /// What of a result its plan does not explain, a sentence each.
 pub(super) fn unexplained(plan: &Plan, result: &RunResult) -> Vec<String> {
     let mut said = Vec::new();
+    if plan.leaves_nobody() {
+        lost(plan, result, &mut said);
+        return said;
+    }
     if let Some(sentence) = misshapen(plan, result) {
         said.push(sentence);
         return said;
@@ -53,6 +58,28 @@ pub(super) fn unexplained(plan: &Plan, result: &RunResult) -> Vec<String> {
     }
     tested(absent.is_none(), result, &mut said);
     said
+}
+
+/// A machine of which nobody comes back: the report ends where the CPUs are
+/// called, and each wrote once.
+fn lost(plan: &Plan, result: &RunResult, said: &mut Vec<String>) {
+    misused(result, said);
+    for cpu in 0..plan.rig.nr_cpus() {
+        let mut loads = result.loads.iter().filter(|load| load.cpu == cpu);
+        let is_hung = loads.next().is_some_and(|load| load.outcome == Load::HUNG);
+        if !is_hung || loads.next().is_some() {
+            said.push(format!(
+                "CPU {cpu} did not write the load register once and hang, and each does by plan"
+            ));
+        }
+    }
+    let ends = result
+        .tests
+        .iter()
+        .map(|test| (test.name.as_str(), test.status));
+    if !ends.eq([("initrd", Status::Pass), ("cache", Status::Pass)]) {
+        said.push("the report does not end where the CPUs are called".to_owned());
+    }
 }
 
 /// Whether the report has the plan's CPUs, each in its place, with something to

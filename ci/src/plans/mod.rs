@@ -19,6 +19,7 @@ use crate::guest::{self, Guest};
 use crate::machine::{Cpu, Model};
 use crate::result::RunResult;
 use crate::scenario::{Expectation, MachineTable, Scenario};
+use crate::verdict::Verdict;
 
 /// How long the CPUs are waited for at the gate, in µs. A CPU that never comes
 /// costs this much; one that is late only because the host is busy would be
@@ -30,6 +31,9 @@ const CALLIN_US: u32 = 1_500_000;
 /// unexplained: of sixteen CPUs on two busy cores, the last left 114 ms (median)
 /// after the first passed the gate.
 const UPDATE_US: u32 = 400_000;
+
+/// How long a guest gets of which nobody will come back, in s: boots take two.
+const LOST_TIMEOUT_S: u32 = 20;
 
 /// Most faults that the engine draws for a plan.
 const MOST_FAULTS: u32 = 3;
@@ -164,6 +168,7 @@ impl Plan {
                 revision: Some(before),
                 cpus: self.rig.nr_cpus(),
                 threads: self.rig.nr_threads,
+                timeout_s: self.leaves_nobody().then_some(LOST_TIMEOUT_S),
                 model: Model {
                     fault: self.faults.clone(),
                     ..Model::default()
@@ -189,6 +194,26 @@ impl Plan {
             },
             expect: Some(Expectation::of_plan(self.clone())),
             is_misplaced: false,
+        }
+    }
+
+    /// Whether each CPU hangs in its own load, so that nobody is left to report.
+    fn leaves_nobody(&self) -> bool {
+        let mut cpus = 0..self.rig.nr_cpus();
+        // A thread that waits for another one's load comes back, and so does a
+        // core whose turn never comes.
+        self.rig.nr_threads == 1
+            && self.order == Order::Parallel
+            && !matches!(self.lever, Some(guest::Fault::NeverArrives(_)))
+            && cpus.all(|cpu| self.write(cpu).end == write::End::Hangs)
+    }
+
+    /// The verdicts that it may end with.
+    #[must_use]
+    pub fn verdicts(&self) -> Vec<Verdict> {
+        match self.leaves_nobody() {
+            true => vec![Verdict::Timeout],
+            false => vec![Verdict::Pass, Verdict::Fail],
         }
     }
 

@@ -124,7 +124,7 @@ impl Expectation {
     #[must_use]
     pub fn of_plan(plan: Plan) -> Self {
         Self {
-            verdicts: vec![Verdict::Pass, Verdict::Fail],
+            verdicts: plan.verdicts(),
             reason: None,
             initrd: None,
             outcomes: None,
