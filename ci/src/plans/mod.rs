@@ -211,9 +211,10 @@ impl Plan {
     /// The verdicts that it may end with.
     #[must_use]
     pub fn verdicts(&self) -> Vec<Verdict> {
-        match self.leaves_nobody() {
-            true => vec![Verdict::Timeout],
-            false => vec![Verdict::Pass, Verdict::Fail],
+        if self.leaves_nobody() {
+            vec![Verdict::Timeout]
+        } else {
+            vec![Verdict::Pass, Verdict::Fail]
         }
     }
 
