@@ -21,7 +21,7 @@ pub(crate) fn collect(root: &Path, machine: Machine) -> Provenance {
         host_cpu: cpuinfo("model name"),
         kvm: match machine {
             Machine::Model | Machine::Tcg => None,
-            Machine::KvmQemu => kvm_module(),
+            Machine::Kvm | Machine::KvmQemu => kvm_module(),
         },
     }
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use engine::Config;
 use indicatif::ProgressBar;
 use jiff::Timestamp;
 use microcode::synth::{self, RaiseError};
@@ -15,6 +16,7 @@ use crate::firmware::{self, Delivery, Firmware};
 use crate::judge::{Ending, Judgement, Stream, judge};
 use crate::machine::emulator::Emulator;
 use crate::machine::qemu::{Plugin, Qemu};
+use crate::machine::vmm::Vmm;
 use crate::machine::{Machine, Topology};
 use crate::provenance;
 use crate::result::{Context, Files, Provenance, RunResult};
@@ -75,6 +77,8 @@ pub struct Runner {
     bare: Built<PathBuf>,
     /// The QEMU that takes the plugin, or why there is none.
     model: OnceLock<Result<Emulator, String>>,
+    /// The KVM monitor.
+    monitor: Built<PathBuf>,
 }
 
 type Built<T> = OnceLock<Result<T, Arc<build::Error>>>;
@@ -88,6 +92,7 @@ impl Runner {
             library: Built::new(),
             bare: Built::new(),
             model: OnceLock::new(),
+            monitor: Built::new(),
         }
     }
 
@@ -101,6 +106,7 @@ impl Runner {
         progress: &ProgressBar,
     ) -> Result<Run, Error> {
         let topology = scenario.check()?;
+        let scenario = &*scenario.with_host();
         let kind = scenario.machine.kind;
         let started = Timestamp::now();
         let context = self.context(scenario, started);
@@ -127,11 +133,8 @@ impl Runner {
                 Delivery::Module => built(&self.bare, || library.link(None))?.clone(),
             };
             progress.set_message(format!("running {} on {kind}", scenario.name));
-            let (emulator, plugin) = self.emulator(kind, progress)?;
-            let version = emulator.version();
-            let qemu = qemu(
-                scenario, topology, image, &firmware, &files, emulator, plugin,
-            );
+            let job = Job::new(scenario, topology, image, &firmware, &files);
+            let (machine, version) = self.machine(scenario, job, progress)?;
             let context = Context {
                 firmware: Some(firmware.record),
                 provenance: Provenance {
@@ -143,7 +146,7 @@ impl Runner {
                 ..context
             };
             let timeout = scenario.machine.timeout();
-            let result = boot(&qemu, timeout, &files, context).map_err(at(files.dir()))?;
+            let result = boot(&machine, timeout, &files, context).map_err(at(files.dir()))?;
             (result, files)
         };
         if deny_skips {
@@ -167,13 +170,59 @@ impl Runner {
         result
     }
 
+    /// The machine that the job runs on, and QEMU's version if it is QEMU's.
+    fn machine(
+        &self,
+        scenario: &Scenario,
+        job: Job,
+        progress: &ProgressBar,
+    ) -> Result<(Started, Option<String>), Error> {
+        let machine = &scenario.machine;
+        let kind = machine.kind;
+        if let (Machine::Kvm, Some(config)) = (kind, &job.model) {
+            let program = built(&self.monitor, || {
+                build::monitor(&self.tree).map(|()| self.tree.monitor())
+            })?;
+            let vmm = Vmm {
+                program: program.clone(),
+                config: config.clone(),
+                topology: job.topology,
+                image: job.image,
+                module: job.module,
+                nr_initrd_bytes: job.nr_initrd_bytes,
+                command_line: job.command_line,
+            };
+            return Ok((Started::Vmm(Box::new(vmm)), None));
+        }
+        let (emulator, plugin) = self.emulator(kind, progress)?;
+        let version = emulator.version();
+        let qemu = Qemu {
+            emulator,
+            machine: kind,
+            accel: machine.accel().to_owned(),
+            cpu: machine.cpu.clone(),
+            revision: job.revision,
+            model: plugin
+                .zip(job.model)
+                .map(|(library, config)| Plugin { library, config }),
+            is_bare: false,
+            topology: job.topology,
+            image: job.image,
+            module: job.module,
+            nr_initrd_bytes: job.nr_initrd_bytes,
+            command_line: job.command_line,
+            extra: machine.qemu_args.clone(),
+        };
+        Ok((Started::Qemu(Box::new(qemu)), version))
+    }
+
     /// The QEMU of a machine, and the plugin that it loads.
     pub fn emulator(
         &self,
         kind: Machine,
         progress: &ProgressBar,
     ) -> Result<(Emulator, Option<PathBuf>), Error> {
-        if !kind.takes_updates() {
+        if kind != Machine::Model {
             return Ok((Emulator::system(), None));
         }
         let model = self.model.get_or_init(|| {
@@ -238,10 +287,67 @@ fn unjudged(verdict: Verdict, reason: String, context: Context) -> RunResult {
     RunResult::new(&judgement, context)
 }
 
+/// What a machine is given, whichever it is.
+struct Job {
+    topology: Topology,
+    image: PathBuf,
+    module: Option<PathBuf>,
+    nr_initrd_bytes: u64,
+    command_line: String,
+    /// What CPUs that take updates are, if the CPU is known.
+    model: Option<Config>,
+    /// The revision that CPUs start with.
+    revision: Option<u32>,
+}
+
+impl Job {
+    fn new(
+        scenario: &Scenario,
+        topology: Topology,
+        image: PathBuf,
+        firmware: &Firmware,
+        files: &Files,
+    ) -> Self {
+        let machine = &scenario.machine;
+        let patience_us = machine.kind.patience_us(topology.nr_cpus());
+        let model = firmware
+            .kind(&machine.cpu, machine.revision, &machine.model)
+            .map(|kind| machine.model.config(&kind, topology));
+        Self {
+            topology,
+            image,
+            module: match scenario.firmware.delivery {
+                Delivery::Embedded => None,
+                Delivery::Module => Some(files.initrd()),
+            },
+            nr_initrd_bytes: firmware.initrd.len() as u64,
+            command_line: scenario.guest.command_line(patience_us, model.as_ref()),
+            model,
+            revision: machine
+                .revision
+                .or_else(|| firmware.lowest_start(&machine.cpu)),
+        }
+    }
+}
+
+/// A machine that is started.
+enum Started {
+    Qemu(Box<Qemu>),
+    Vmm(Box<Vmm>),
+}
+
 /// Starts the machine, waits for its end, judges what it left behind.
-fn boot(qemu: &Qemu, timeout: Duration, files: &Files, context: Context) -> io::Result<RunResult> {
+fn boot(
+    machine: &Started,
+    timeout: Duration,
+    files: &Files,
+    context: Context,
+) -> io::Result<RunResult> {
     let begin = Instant::now();
-    let ending = qemu.run(files, timeout)?;
+    let ending = match machine {
+        Started::Qemu(qemu) => qemu.run(files, timeout),
+        Started::Vmm(vmm) => vmm.run(files, timeout),
+    }?;
     let context = Context {
         ending,
         seconds: begin.elapsed().as_secs_f64(),
@@ -249,44 +355,6 @@ fn boot(qemu: &Qemu, timeout: Duration, files: &Files, context: Context) -> io::
     };
     let logs = files.logs()?;
     Ok(RunResult::new(&judge(&logs.evidence(ending)), context))
-}
-
-fn qemu(
-    scenario: &Scenario,
-    topology: Topology,
-    image: PathBuf,
-    firmware: &Firmware,
-    files: &Files,
-    emulator: Emulator,
-    plugin: Option<PathBuf>,
-) -> Qemu {
-    let machine = &scenario.machine;
-    let patience_us = machine.kind.patience_us(topology.nr_cpus());
-    let model = firmware
-        .kind(&machine.cpu, machine.revision, &machine.model)
-        .map(|kind| machine.model.config(&kind, topology));
-    Qemu {
-        emulator,
-        machine: machine.kind,
-        accel: machine.accel().to_owned(),
-        cpu: machine.cpu.clone(),
-        revision: machine
-            .revision
-            .or_else(|| firmware.lowest_start(&machine.cpu)),
-        model: plugin
-            .zip(model.clone())
-            .map(|(library, config)| Plugin { library, config }),
-        is_bare: false,
-        topology,
-        image,
-        module: match scenario.firmware.delivery {
-            Delivery::Embedded => None,
-            Delivery::Module => Some(files.initrd()),
-        },
-        nr_initrd_bytes: firmware.initrd.len() as u64,
-        command_line: scenario.guest.command_line(patience_us, model.as_ref()),
-        extra: machine.qemu_args.clone(),
-    }
 }
 
 fn at(path: &Path) -> impl FnOnce(io::Error) -> Error + use<> {

@@ -84,6 +84,12 @@ impl Tree {
         self.root.join("target/release/libcpu_model.so")
     }
 
+    /// The KVM monitor, once it is built.
+    #[must_use]
+    pub fn monitor(&self) -> PathBuf {
+        self.root.join("target/release/muster-vmm")
+    }
+
     /// The fetched QEMU.
     #[must_use]
     pub fn qemu(&self) -> PathBuf {

@@ -8,13 +8,16 @@ use std::path::{Path, PathBuf};
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
 /// Each package and the packages of the workspace that it may use.
-const MAY_USE: [(&str, &[&str]); 11] = [
+const MAY_USE: [(&str, &[&str]); 13] = [
     ("cpu", &[]),
-    ("cpu-model", &["engine", "microcode", "report"]),
+    ("cpu-model", &["engine", "stand-in"]),
     // For the formats' headers alone.
     ("engine", &["microcode"]),
     ("microcode", &[]),
-    ("muster", &["engine", "microcode", "rendezvous", "report"]),
+    (
+        "muster",
+        &["engine", "microcode", "rendezvous", "report", "vmm"],
+    ),
     (
         "muster-app",
         &[
@@ -27,17 +30,19 @@ const MAY_USE: [(&str, &[&str]); 11] = [
         ],
     ),
     ("muster-boot", &[]),
-    ("muster-fuzz", &["engine", "microcode", "report"]),
+    ("muster-fuzz", &["engine", "microcode", "report", "vmm"]),
     ("rendezvous", &[]),
     ("report", &[]),
     ("simulator", &["rendezvous"]),
+    ("stand-in", &["engine", "microcode", "report"]),
+    ("vmm", &["engine", "microcode", "report", "stand-in"]),
 ];
 
 /// The packages that know the kernel.
 const KNOW_HERMIT: [&str; 2] = ["muster-app", "muster-boot"];
 
 /// The packages with unsafe code; every other one forbids it.
-const MAY_BE_UNSAFE: [&str; 4] = ["cpu", "cpu-model", "muster-app", "muster-boot"];
+const MAY_BE_UNSAFE: [&str; 5] = ["cpu", "cpu-model", "muster-app", "muster-boot", "vmm"];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

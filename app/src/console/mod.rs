@@ -5,6 +5,7 @@
 //! kernel's own messages and the last words of a panic always go to the serial
 //! port: that road needs no driver state.
 
+mod mmio;
 mod pci;
 mod virtio;
 

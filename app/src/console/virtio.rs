@@ -1,4 +1,5 @@
-//! The virtio console on PCI (virtio 1.2, 4.1 and 5.3), by `virtio-drivers`.
+//! The virtio console (virtio 1.2, 5.3) on MMIO (4.2), where the command line
+//! says so, or on PCI (4.1), by `virtio-drivers`.
 //!
 //! Device memory comes from a pool inside the image, where virtual addresses
 //! are physical ones; the kernel's heap is not mapped that way. Buffers from
@@ -11,11 +12,13 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 
 use hermit::ring0;
 use virtio_drivers::device::console::VirtIOConsole;
-use virtio_drivers::transport::DeviceType;
+use virtio_drivers::transport::mmio::{MmioTransport, VirtIOHeader};
 use virtio_drivers::transport::pci::bus::{Command, PciRoot};
 use virtio_drivers::transport::pci::{PciTransport, virtio_device_type};
+use virtio_drivers::transport::{DeviceType, SomeTransport, Transport};
 use virtio_drivers::{BufferDirection, Hal, PAGE_SIZE, PhysAddr, Result};
 
+use super::mmio;
 use super::pci::ConfigPorts;
 
 /// Two queues of two pages each, the bounce pages, and some to spare.
@@ -104,7 +107,7 @@ fn bounce(direction: BufferDirection) -> *mut u8 {
 }
 
 /// A virtio console that is ready.
-pub(super) struct Console(VirtIOConsole<DeviceMemory, PciTransport>);
+pub(super) struct Console(VirtIOConsole<DeviceMemory, SomeTransport<'static>>);
 
 impl Console {
     /// Sends a line and waits until the device has taken it.
@@ -113,8 +116,36 @@ impl Console {
     }
 }
 
-/// Looks for a console on the bus and starts it.
+/// Looks for a console and starts it.
 pub(super) fn find() -> Option<Console> {
+    for page in [&OUTGOING, &INCOMING] {
+        page.store(take(1)?.as_ptr().expose_provenance(), Ordering::Relaxed);
+    }
+    let console = on_mmio().or_else(on_pci)?;
+    VirtIOConsole::new(console)
+        .map_err(|error| log::warn!("virtio-console: {error}"))
+        .ok()
+        .map(Console)
+}
+
+/// The console among the devices that the command line names.
+fn on_mmio() -> Option<SomeTransport<'static>> {
+    mmio::devices().find_map(|place| {
+        let mapped = ring0::map_device(place.address, place.nr_bytes);
+        let header = NonNull::new(mapped)?.cast::<VirtIOHeader>();
+        // SAFETY: whoever wrote the command line says that such a device is there,
+        // its address is that of a word, and the kernel has mapped all of it for good.
+        let transport = unsafe { MmioTransport::new(header, place.nr_bytes) };
+        transport
+            .map_err(|error| log::warn!("{place:?}: {error}"))
+            .ok()
+            .filter(|transport| transport.device_type() == DeviceType::Console)
+            .map(SomeTransport::Mmio)
+    })
+}
+
+/// The console on the bus.
+fn on_pci() -> Option<SomeTransport<'static>> {
     let mut root = PciRoot::new(ConfigPorts);
     let (function, _) = root
         .enumerate_bus(BUS)
@@ -124,16 +155,8 @@ pub(super) fn find() -> Option<Console> {
         function,
         command | Command::MEMORY_SPACE | Command::BUS_MASTER,
     );
-    for page in [&OUTGOING, &INCOMING] {
-        page.store(take(1)?.as_ptr().expose_provenance(), Ordering::Relaxed);
-    }
-    let console = PciTransport::new::<DeviceMemory, _>(&mut root, function)
+    PciTransport::new::<DeviceMemory, _>(&mut root, function)
         .map_err(|error| log::warn!("virtio-console: {error}"))
         .ok()
-        .and_then(|transport| {
-            VirtIOConsole::new(transport)
-                .map_err(|error| log::warn!("virtio-console: {error}"))
-                .ok()
-        })?;
-    Some(Console(console))
+        .map(SomeTransport::Pci)
 }

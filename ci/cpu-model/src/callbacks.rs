@@ -11,7 +11,8 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
-use engine::{Access, Load, Reply, msr};
+use engine::{Access, msr};
+use stand_in::Effect;
 
 use crate::api::{Block, DISCONTINUITY_EXCEPTION, DISCONTINUITY_INTERRUPT, PluginId, RegisterUse};
 use crate::features;
@@ -38,8 +39,6 @@ const FAULTS_WHEN_WRITTEN: u64 = 0xc001_0117;
 /// The longest encoding of the three: prefixes do not change them, and nobody
 /// writes more than two.
 const LONGEST: usize = 4;
-/// How much of a load's time a thread sleeps; the rest it spins.
-const SPIN: Duration = Duration::from_micros(100);
 /// How long a hung CPU sleeps before it looks whether QEMU wants to stop it.
 const HUNG_NAP: Duration = Duration::from_millis(1);
 
@@ -147,13 +146,10 @@ extern "C" fn on_cpuid(vcpu: c_uint, place: *mut c_void) {
         return;
     };
     let vcpu = state.running(vcpu);
-    let answer = state
-        .engine
-        .begin(vcpu, Access::Cpuid, &GuestMemory(&state.api));
-    if let Some(misuse) = answer.misuse {
-        state.log.misuse(vcpu, misuse, Access::Cpuid);
-    }
-    pass_ns(state, state.log.now_ns(), answer.cost_ns);
+    // It has no effect but time's passing, and QEMU gives the answer.
+    let _ = state
+        .cpus
+        .access(vcpu, Access::Cpuid, &GuestMemory(&state.api));
     if state.changes_features() {
         let (address, size) = unpack(place);
         features::before_cpuid(state, registers, vcpu, address + size);
@@ -231,31 +227,19 @@ fn answer(
         thread::sleep(HUNG_NAP);
         return Some(address);
     }
-    let began_ns = state.log.now_ns();
-    let answer = state.engine.begin(vcpu, access, &GuestMemory(&state.api));
-    if let Some(misuse) = answer.misuse {
-        state.log.misuse(vcpu, misuse, access);
-    }
-    if let (Some(load), Access::Write(number, value)) = (&answer.load, access) {
-        if load.is_accepted() && load.hangs() {
-            state.log.load(began_ns, load, number, value, load.before);
+    match state.cpus.access(vcpu, access, &GuestMemory(&state.api)) {
+        Effect::Hung => {
             own.is_hung.store(true, Ordering::Relaxed);
-            return Some(address);
+            Some(address)
         }
-        finish(state, began_ns, load);
-        let after = state.engine.revision(vcpu);
-        state.log.load(began_ns, load, number, value, after);
-    }
-    pass_ns(state, began_ns, answer.cost_ns);
-    match answer.reply {
-        Reply::Pass => None,
-        Reply::Done => Some(address + size),
-        Reply::Value(value) => {
+        Effect::Pass => None,
+        Effect::Done => Some(address + size),
+        Effect::Value(value) => {
             state.api.write(registers.rax, value & 0xffff_ffff);
             state.api.write(registers.rdx, value >> 32);
             Some(address + size)
         }
-        Reply::GpFault => {
+        Effect::GpFault => {
             own.rax
                 .store(state.api.read(registers.rax), Ordering::Relaxed);
             own.rcx
@@ -268,25 +252,6 @@ fn answer(
             state.api.write(registers.rcx, faulting);
             state.api.write(registers.rax, 1);
             None
-        }
-    }
-}
-
-/// Lets a load's time pass, and makes its revision the CPU's.
-fn finish(state: &State, began_ns: u64, load: &Load) {
-    pass_ns(state, began_ns, load.duration_ns);
-    state.engine.finish(load);
-}
-
-/// Returns when so much time has passed since `began_ns`.
-fn pass_ns(state: &State, began_ns: u64, duration_ns: u64) {
-    let end_ns = began_ns.saturating_add(duration_ns);
-    loop {
-        let left = Duration::from_nanos(end_ns.saturating_sub(state.log.now_ns()));
-        match left.checked_sub(SPIN) {
-            _ if left.is_zero() => return,
-            Some(nap) if !nap.is_zero() => thread::sleep(nap),
-            _ => std::hint::spin_loop(),
         }
     }
 }
@@ -311,6 +276,6 @@ extern "C" fn on_discontinuity(vcpu: c_uint, _: c_int, from: u64, _: u64, _: *mu
 
 extern "C" fn on_end(_: *mut c_void) {
     if let Some(state) = STATE.get() {
-        state.log.close(&state.engine);
+        state.cpus.close();
     }
 }

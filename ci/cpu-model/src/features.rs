@@ -74,7 +74,7 @@ pub(crate) fn before_cpuid(state: &State, registers: Registers, vcpu: u32, next:
     )]
     let [leaf, subleaf] =
         [registers.rax, registers.rcx].map(|register| state.api.read(register) as u32);
-    let change = state.engine.cpuid_change(vcpu, leaf, subleaf);
+    let change = state.engine().cpuid_change(vcpu, leaf, subleaf);
     if !change.is_none() && state.vcpus[vcpu as usize].pending.put(next, &change) {
         state.nr_pending.fetch_add(1, Ordering::Relaxed);
     }

@@ -25,7 +25,6 @@ mod api;
 mod apic;
 mod callbacks;
 mod features;
-mod log;
 mod options;
 mod state;
 
@@ -34,7 +33,11 @@ use std::process;
 
 use api::{Api, Info, PluginId};
 use options::Options;
+use stand_in::StandIn;
 use state::{STATE, State};
+
+/// What this is, in the machine's log.
+const KIND: &str = "qemu-plugin";
 
 /// The version of the interface that this is written against, which QEMU
 /// compares with its own before it calls anything.
@@ -109,11 +112,11 @@ fn install(id: PluginId, info: &Info, arguments: &[String]) -> Result<(), Error>
             configured,
         });
     }
-    let log = log::Log::create(&run.log, run.engine.config()).map_err(|error| Error::Log {
+    let cpus = StandIn::create(run.engine, &run.log, KIND).map_err(|error| Error::Log {
         path: run.log.clone(),
         error,
     })?;
-    let state = STATE.get_or_init(|| State::new(api, run.engine, log, run.apic_ids));
+    let state = STATE.get_or_init(|| State::new(api, cpus, run.apic_ids));
     callbacks::register(state, id);
     Ok(())
 }

@@ -1,9 +1,9 @@
 //! What follows the plugin's file on QEMU's command line.
 
-use std::fs;
 use std::path::PathBuf;
 
-use engine::{Config, ConfigError, Engine};
+use engine::Engine;
+use stand_in::{ConfigurationError, configuration};
 
 use crate::apic::ApicIds;
 
@@ -36,18 +36,8 @@ pub(crate) enum Error {
     Missing(&'static str),
     #[error("cores={0}: give the number of cores a package")]
     Cores(String),
-    #[error("{}: {error}", path.display())]
-    Read {
-        path: PathBuf,
-        error: std::io::Error,
-    },
-    #[error("{}: {error}", path.display())]
-    Parse {
-        path: PathBuf,
-        error: Box<toml::de::Error>,
-    },
-    #[error("{}: {error}", path.display())]
-    Config { path: PathBuf, error: ConfigError },
+    #[error(transparent)]
+    Configuration(#[from] ConfigurationError),
 }
 
 impl Options {
@@ -65,7 +55,7 @@ impl Options {
                 _ => return Err(Error::Unknown(argument.clone())),
             }
         }
-        let engine = read(config.ok_or(Error::Missing("config"))?)?;
+        let engine = configuration(&config.ok_or(Error::Missing("config"))?)?;
         let threads = engine.config().threads;
         Ok(Self::Run(Box::new(Run {
             engine,
@@ -75,25 +65,8 @@ impl Options {
     }
 }
 
-fn read(path: PathBuf) -> Result<Engine, Error> {
-    let text = match fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(error) => return Err(Error::Read { path, error }),
-    };
-    let config: Config = match toml::from_str(&text) {
-        Ok(config) => config,
-        Err(error) => {
-            let error = Box::new(error);
-            return Err(Error::Parse { path, error });
-        }
-    };
-    Engine::new(config).map_err(|error| Error::Config { path, error })
-}
-
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
-
     use super::*;
 
     fn parse(words: &[&str]) -> Result<Options, Error> {
@@ -109,22 +82,5 @@ mod tests {
         assert!(message(&["log=x"]).contains("config=FILE is missing"));
         assert!(message(&["config=/nonexistent/c", "log=x"]).starts_with("/nonexistent/c: "));
         assert!(matches!(parse(&["probe=on"]), Ok(Options::Probe)));
-    }
-
-    #[test]
-    fn a_file_that_is_no_configuration_is_refused_with_its_line() {
-        let dir = std::env::temp_dir().join(format!("cpu-model-{}", std::process::id()));
-        let mut file = fs::File::create(&dir).unwrap();
-        let text = "vendor = \"intel\"\nsignature = 1\ncpus = 2\nthreads = 2\n";
-        file.write_all(text.as_bytes()).unwrap();
-        let config = format!("config={}", dir.display());
-        assert!(matches!(parse(&[&config, "log=x"]), Ok(Options::Run(_))));
-        file.write_all(b"colour = 1\n").unwrap();
-        let error = parse(&[&config, "log=x"]).unwrap_err().to_string();
-        assert!(
-            error.contains("line 5") && error.contains("colour"),
-            "{error}"
-        );
-        fs::remove_file(dir).unwrap();
     }
 }

@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
 
 use crossbeam_utils::CachePadded;
 use engine::{Engine, Memory, Unmapped};
+use stand_in::StandIn;
 
 use crate::api::{Api, Register};
 use crate::apic::ApicIds;
 use crate::features::Pending;
-use crate::log::Log;
 
 /// Set once, by the installation.
 pub(crate) static STATE: OnceLock<State> = OnceLock::new();
@@ -17,8 +17,7 @@ pub(crate) static STATE: OnceLock<State> = OnceLock::new();
 /// All of it.
 pub(crate) struct State {
     pub(crate) api: Api,
-    pub(crate) engine: Engine,
-    pub(crate) log: Log,
+    pub(crate) cpus: StandIn,
     /// Set where QEMU cannot be asked which CPU runs.
     pub(crate) apic_ids: Option<ApicIds>,
     pub(crate) vcpus: Box<[CachePadded<Vcpu>]>,
@@ -51,12 +50,11 @@ pub(crate) struct Vcpu {
 }
 
 impl State {
-    pub(crate) fn new(api: Api, engine: Engine, log: Log, apic_ids: Option<ApicIds>) -> Self {
-        let nr_cpus = engine.config().cpus;
+    pub(crate) fn new(api: Api, cpus: StandIn, apic_ids: Option<ApicIds>) -> Self {
+        let nr_cpus = cpus.engine().config().cpus;
         Self {
             api,
-            engine,
-            log,
+            cpus,
             apic_ids,
             vcpus: (0..nr_cpus).map(|_| CachePadded::default()).collect(),
             registers: OnceLock::new(),
@@ -64,9 +62,14 @@ impl State {
         }
     }
 
+    /// The model of the CPUs.
+    pub(crate) const fn engine(&self) -> &Engine {
+        self.cpus.engine()
+    }
+
     /// Whether answers of CPUID are to change at all.
     pub(crate) fn changes_features(&self) -> bool {
-        !self.engine.config().feature.is_empty()
+        !self.engine().config().feature.is_empty()
     }
 
     /// The CPU that runs, of which QEMU says that it is `vcpu`.
@@ -74,7 +77,7 @@ impl State {
         self.apic_ids
             .as_ref()
             .and_then(|ids| ids.running(&self.api))
-            .filter(|&vcpu| vcpu < self.engine.config().cpus)
+            .filter(|&vcpu| vcpu < self.engine().config().cpus)
             .unwrap_or(vcpu)
     }
 }

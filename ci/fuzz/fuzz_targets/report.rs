@@ -43,6 +43,8 @@ fn written(line: &Line<'_>) -> Option<String> {
         Line::Load(record) => record.to_string(),
         Line::Misuse(record) => record.to_string(),
         Line::Tally(record) => record.to_string(),
+        Line::Entered(record) => record.to_string(),
+        Line::Exits(record) => record.to_string(),
         Line::Totals(totals) => totals.to_string(),
         Line::Other(_) => return None,
     })

@@ -17,9 +17,10 @@ use sha2::Digest as _;
 
 use column::{Column, Judged};
 
-use super::cpu::{CpuSpec, host};
+use super::cpu::CpuSpec;
 use super::{Error, Flags, Hex, Problems, Sources};
 use crate::exit::Exit;
+use crate::machine::host::host;
 use crate::table::{short, table};
 
 /// What is asked.

@@ -68,7 +68,7 @@ pub enum Error {
     },
     /// The CPU of this machine is not known.
     #[error(transparent)]
-    Host(#[from] cpu::HostError),
+    Host(#[from] crate::machine::host::HostError),
 }
 
 /// A number in JSON as reports write it: `0x` and eight digits.

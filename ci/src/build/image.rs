@@ -7,7 +7,7 @@ use std::process::Command;
 use super::command::{clean, run};
 use super::kernel::{self, Kernel};
 use super::toolchain::{TARGET, Toolchain, Way};
-use super::{Error, toolchain, workspace};
+use super::{Error, instructions, toolchain, workspace};
 use crate::digest::sha256;
 
 /// The guest, compiled: all of an image but the initrd.
@@ -75,23 +75,23 @@ impl Library {
                 .arg("-o")
                 .arg(&object),
         )?;
-        run(
-            "linking the image",
-            Command::new("ld")
-                .arg("--script")
+        let link = |symbols: &str| {
+            let mut ld = Command::new("ld");
+            ld.arg("--script")
                 .arg(self.root.join("images/boot/link.ld"))
-                .args([
-                    "--static",
-                    "--no-dynamic-linker",
-                    "--gc-sections",
-                    "--strip-all",
-                ])
+                .args(["--static", "--no-dynamic-linker", "--gc-sections", symbols])
                 .args(["--no-eh-frame-hdr", "--build-id=none", "-z", "noexecstack"])
                 .arg("--output")
                 .arg(&linked)
                 .arg(&self.path)
-                .arg(&object),
-        )?;
+                .arg(&object);
+            run("linking the image", &mut ld)
+        };
+        if initrd.is_none() {
+            link("--discard-none")?;
+            instructions::check(&fs::read(&linked).map_err(Error::file(&linked))?)?;
+        }
+        link("--strip-all")?;
         let image = folder.join(name).with_extension("elf");
         fs::rename(&linked, &image).map_err(Error::file(&image))?;
         Ok(image)

@@ -11,14 +11,15 @@
 //! script beside the boot stub, which needs no linker in the toolchain.
 
 pub(crate) mod command;
+mod host;
 mod image;
+mod instructions;
 mod kernel;
-mod plugin;
 pub mod toolchain;
 mod workspace;
 
+pub use host::{monitor, plugin};
 pub use image::{Library, lint};
-pub use plugin::plugin;
 
 use std::io;
 use std::path::PathBuf;
@@ -57,6 +58,15 @@ pub enum Error {
         path: PathBuf,
         /// Why.
         why: io::Error,
+    },
+    /// The image has instructions that it must not have.
+    #[error(
+        "the image has instructions that a KVM without hardware virtualization cannot execute: \
+         {list}"
+    )]
+    Instructions {
+        /// Which, and where.
+        list: String,
     },
     /// `kernel-patches/BASE` or the kernel's source is not what it should be.
     #[error("{0}")]

@@ -40,7 +40,8 @@ impl fmt::Display for Ending {
                 DONE => f.write_str("the guest ended as done"),
                 PANIC => f.write_str("the guest panicked"),
                 EXCEPTION => f.write_str("a CPU took an exception that nothing handles"),
-                0 => f.write_str("the machine was reset or switched off"),
+                vmm::CRASHED => f.write_str("a CPU crashed"),
+                vmm::RESET => f.write_str("the machine was reset or switched off"),
                 _ => write!(f, "the machine ended with status {status}"),
             },
             Self::Killed { signal } => write!(f, "the machine was killed by signal {signal}"),
@@ -60,8 +61,8 @@ pub struct Evidence<'a> {
     pub serial: &'a str,
     /// What stood behind the CPUs: writes of the load register, misuses.
     pub machine_log: &'a str,
-    /// What QEMU itself said.
-    pub qemu_log: &'a str,
+    /// What QEMU or the monitor itself said.
+    pub vmm_log: &'a str,
     /// How it ended.
     pub ending: Ending,
 }
@@ -100,11 +101,13 @@ impl<'a> Evidence<'a> {
             .map(str::to_owned)
     }
 
-    /// What QEMU complained of: its last line that is no warning.
+    /// What the machine complained of: its last line that is no warning and no
+    /// detail of the one before.
     #[must_use]
     pub fn complaint(&self) -> Option<&'a str> {
-        self.qemu_log
+        self.vmm_log
             .lines()
+            .filter(|l| !l.starts_with(' '))
             .map(str::trim)
             .rfind(|l| !l.is_empty() && !l.contains("warning:"))
     }
@@ -119,7 +122,7 @@ mod tests {
             console: "",
             serial,
             machine_log: "",
-            qemu_log: "",
+            vmm_log: "",
             ending: Ending::Unknown,
         }
     }
@@ -144,7 +147,7 @@ mod tests {
     #[test]
     fn a_warning_is_no_complaint() {
         let evidence = Evidence {
-            qemu_log: "qemu: unknown CPU\nqemu: warning: feature\n",
+            vmm_log: "qemu: unknown CPU\nqemu: warning: feature\n",
             ..serial("")
         };
         assert_eq!(evidence.complaint(), Some("qemu: unknown CPU"));

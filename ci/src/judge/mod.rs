@@ -5,7 +5,7 @@
 //! console.log ─┐
 //! serial.log  ─┼─▶ Evidence ─▶ Stream ─▶ charges ─▶ the worst one decides
 //! machine.log ─┤
-//! qemu.log    ─┤
+//! vmm.log     ─┤
 //! exit status ─┘
 //! ```
 //!
@@ -30,6 +30,7 @@ pub use evidence::{Ending, Evidence};
 pub use stream::Stream;
 
 use report::{DRY_RUN, Outcome, REPEAT, SCHEMA, Status, Totals};
+use vmm::CRASHED;
 
 use crate::verdict::Verdict;
 
@@ -104,12 +105,13 @@ fn ending(evidence: &Evidence<'_>, stream: &Stream<'_>, charges: &mut Charges) {
         // A guest that was cut off cannot have completed its plan.
         Ending::TimedOut { .. } => charges.bring(Verdict::Timeout, cut_off(evidence)),
         _ if refused && evidence.is_silent() => {
-            // The guest cannot cause status 1; QEMU uses it for itself.
+            // The guest cannot cause status 1; QEMU and the monitor use it for
+            // themselves.
             let complaint = evidence.complaint().map(|c| format!(": {c}"));
             let complaint = complaint.unwrap_or_default();
             charges.bring(
                 Verdict::Error,
-                format!("QEMU did not start the guest ({ending}){complaint}"),
+                format!("the guest was not started ({ending}){complaint}"),
             );
         }
         _ if !stream.is_complete() => {
@@ -133,13 +135,19 @@ fn ending(evidence: &Evidence<'_>, stream: &Stream<'_>, charges: &mut Charges) {
 
 fn cut_off(evidence: &Evidence<'_>) -> String {
     let words = match evidence.complaint() {
-        Some(complaint) => format!("; QEMU says: {complaint}"),
+        Some(complaint) => format!("; the machine says: {complaint}"),
         None => last_words(evidence),
     };
     format!("{}{words}", evidence.ending)
 }
 
+/// What the guest said last, or the monitor of a CPU that crashed.
 fn last_words(evidence: &Evidence<'_>) -> String {
+    if let (Ending::Exited { status: CRASHED }, Some(complaint)) =
+        (evidence.ending, evidence.complaint())
+    {
+        return format!("; {complaint}");
+    }
     evidence
         .last_words()
         .map(|words| format!("; the serial log says: {words}"))

@@ -4,8 +4,8 @@
 //! rules notice what is missing.
 
 use report::record::{
-    Absent, Arrival, Cached, Candidate, Cpu, Deviation, Feature, Final, Finding, Guard, Handover,
-    Header, Initrd, Load, Machine, Misuse, Prepare, Round, Tally, Time,
+    Absent, Arrival, Cached, Candidate, Cpu, Deviation, Entered, Exits, Feature, Final, Finding,
+    Guard, Handover, Header, Initrd, Load, Machine, Misuse, Prepare, Round, Tally, Time,
 };
 use report::{Line, Totals, ktap::TestLine};
 
@@ -57,6 +57,10 @@ pub struct Stream<'a> {
     pub misuses: Vec<Misuse<'a>>,
     /// What each CPU did in all, as the machine saw it.
     pub tallies: Vec<Tally>,
+    /// When the first instruction ran, as the machine saw it.
+    pub entered: Option<Entered>,
+    /// How often each CPU left the guest.
+    pub exits: Vec<Exits>,
     /// Tests that ended.
     pub tests: Vec<TestLine<'a>>,
     /// The last line.
@@ -92,6 +96,8 @@ impl<'a> Stream<'a> {
                 Line::Load(load) => stream.loads.push(load),
                 Line::Misuse(misuse) => stream.misuses.push(misuse),
                 Line::Tally(tally) => stream.tallies.push(tally),
+                Line::Entered(entered) => stream.entered = Some(entered),
+                Line::Exits(exits) => stream.exits.push(exits),
                 Line::Test(test) => stream.tests.push(test),
                 Line::Totals(totals) => stream.totals = Some(totals),
                 Line::Other(_) => {}

@@ -74,7 +74,7 @@ fn ended(console: &str, status: i32) -> Evidence<'_> {
         console,
         serial: "",
         machine_log: "",
-        qemu_log: "",
+        vmm_log: "",
         ending: Ending::Exited { status },
     }
 }
@@ -186,7 +186,7 @@ fn a_complete_report_with_a_contradicting_status_is_a_crash() {
 #[test]
 fn a_machine_that_refuses_to_start_is_an_error_with_its_complaint() {
     let evidence = Evidence {
-        qemu_log: "qemu-system-x86_64: unable to find CPU model 'Foo'\n",
+        vmm_log: "qemu-system-x86_64: unable to find CPU model 'Foo'\n",
         ..ended("", 1)
     };
     expect(&evidence, Verdict::Error, "unable to find CPU model 'Foo'");

@@ -16,8 +16,12 @@ use microcode::Vendor;
 use serde::Deserialize;
 
 use super::Machine;
+use super::host::host;
 use crate::number::hexadecimal;
 use models::MODELS;
+
+/// The word for this machine's own CPU, QEMU's as well.
+const HOST: &str = "host";
 
 /// The model that a bare signature is put on, for each vendor.
 const fn base_model(vendor: Vendor) -> &'static str {
@@ -43,6 +47,8 @@ pub enum Cpu {
     Model(String),
     /// Any CPU by what CPUID leaf 1 has in EAX.
     Signature(Signature),
+    /// This machine's own.
+    Host,
 }
 
 impl Default for Cpu {
@@ -150,6 +156,9 @@ impl Cpu {
         match self {
             Self::Signature(signature) => Some((signature.vendor, signature.eax)),
             Self::Model(model) => model_target(model),
+            Self::Host => host()
+                .ok()
+                .map(|host| (host.cpu.vendor, host.cpu.signature)),
         }
     }
 
@@ -193,6 +202,11 @@ impl Cpu {
             (Machine::Model | Machine::Tcg, Self::Signature(signature), _) => {
                 let base = base_model(signature.vendor);
                 format!("{base},{}", signature.properties())
+            }
+            // What it can do is shown as well, which only KVM can.
+            (Machine::KvmQemu, Self::Host, _) => HOST.to_owned(),
+            (Machine::Model | Machine::Tcg, Self::Host, Some((vendor, eax))) => {
+                Self::Signature(Signature { eax, vendor }).qemu_model(machine)
             }
             (Machine::KvmQemu, _, Some((vendor, eax))) => {
                 let properties = Signature { eax, vendor }.properties();
@@ -246,6 +260,9 @@ impl FromStr for Cpu {
         if text.is_empty() {
             return Err(CpuError::Empty);
         }
+        if text == HOST {
+            return Ok(Self::Host);
+        }
         if !text.starts_with("0x") && !text.starts_with("0X") {
             return Ok(Self::Model(text.to_owned()));
         }
@@ -269,6 +286,7 @@ impl fmt::Display for Cpu {
         match self {
             Self::Model(model) => f.write_str(model),
             Self::Signature(signature) => write!(f, "{:#010x}", signature.eax),
+            Self::Host => f.write_str(HOST),
         }
     }
 }

@@ -5,8 +5,6 @@
 //! own loader and libraries. Whether a QEMU will do is found out by trying: the
 //! plugin is loaded and asked, since a version says nothing about how QEMU was
 //! built.
-//!
-//! However this program ends, a QEMU that it started ends with it.
 
 mod choice;
 
@@ -22,6 +20,7 @@ use which::which;
 
 use choice::Choice;
 
+use super::process::leashed;
 use crate::debian::{Archive, DebianError, Package, Wanted};
 use crate::tree::Tree;
 
@@ -33,9 +32,6 @@ const PACKAGE: &str = "qemu-system-x86";
 const RELEASE: &str = "trixie";
 /// What the plugin says when all is there.
 const READY: &str = "cpu-model ready";
-/// The program that lets another one end with its parent. The system call
-/// itself would be unsafe code between fork and exec.
-pub(crate) const LEASH: &str = "setpriv";
 /// How long QEMU may take to say whether it will do.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -249,13 +245,6 @@ pub fn found(tree: &Tree) -> Result<String, String> {
         .ok_or_else(|| "the system's is not tried before the plugin is built".to_owned())
 }
 
-/// A program that is killed when the thread that started it ends.
-fn leashed(program: &str) -> Command {
-    let mut command = Command::new(LEASH);
-    command.args(["--pdeathsig", "KILL", program]);
-    command
-}
-
 /// Runs a program that shall say that it is ready; else what it says instead.
 fn ask(command: &mut Command, timeout: Duration) -> io::Result<Result<(), String>> {
     let mut child = command
@@ -289,7 +278,6 @@ fn ask(command: &mut Command, timeout: Duration) -> io::Result<Result<(), String
 mod tests {
     use std::fs;
     use std::os::unix::fs::PermissionsExt;
-    use std::os::unix::process::ExitStatusExt;
 
     use super::*;
 
@@ -314,23 +302,6 @@ mod tests {
                 .starts_with("nothing, and ended")
         );
         assert_eq!(shell("sleep 60"), Err("nothing for 2 s".to_owned()));
-    }
-
-    #[test]
-    fn a_guest_ends_with_who_started_it() {
-        let start = || {
-            let child = leashed("sleep").arg("600").spawn().unwrap();
-            let name = format!("/proc/{}/comm", child.id());
-            // Once it has its own name, the leash is on.
-            while fs::read_to_string(&name).unwrap() != "sleep\n" {
-                std::thread::yield_now();
-            }
-            child
-        };
-        let mut child = std::thread::spawn(start).join().unwrap();
-        let status = child.wait_timeout(Duration::from_mins(1)).unwrap();
-        let end = status.and_then(|status| status.signal());
-        assert_eq!(end, Some(9));
     }
 
     #[test]

@@ -3,9 +3,12 @@
 
 pub mod cpu;
 pub mod emulator;
+pub mod host;
 pub mod model;
+pub(crate) mod process;
 pub mod qemu;
 mod topology;
+pub mod vmm;
 
 pub use cpu::Cpu;
 pub use model::Model;
@@ -13,7 +16,6 @@ pub use topology::{MAX_CPUS, Topology, TopologyError};
 
 use std::fmt;
 use std::num::NonZero;
-use std::path::Path;
 use std::thread::available_parallelism;
 
 use clap::ValueEnum;
@@ -21,8 +23,18 @@ use serde::{Deserialize, Serialize};
 
 use crate::verdict::Verdict;
 
-/// The device that KVM is reached through.
-const KVM: &str = "/dev/kvm";
+const MIB: u64 = 1 << 20;
+/// Kernel, image and heap, and what each CPU adds (stacks, per-core data).
+const MEMORY_MIB: u64 = 128;
+const MEMORY_PER_CPU_MIB: u64 = 2;
+
+/// Memory of a machine in MiB. The microcode lies in it twice: as it was given,
+/// and as the guest's copies.
+const fn memory_mib(topology: Topology, nr_initrd_bytes: u64) -> u64 {
+    MEMORY_MIB
+        + MEMORY_PER_CPU_MIB * topology.nr_cpus() as u64
+        + (2 * nr_initrd_bytes).div_ceil(MIB)
+}
 
 /// What stands behind the guest's CPUs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
@@ -33,6 +45,8 @@ pub enum Machine {
     Model,
     /// Stock QEMU, emulating the CPU.
     Tcg,
+    /// This project's monitor with /dev/kvm, and a CPU that takes updates.
+    Kvm,
     /// Stock QEMU with /dev/kvm.
     KvmQemu,
 }
@@ -44,16 +58,18 @@ impl Machine {
         match self {
             Self::Model => "model",
             Self::Tcg => "tcg",
+            Self::Kvm => "kvm",
             Self::KvmQemu => "kvm-qemu",
         }
     }
 
-    /// QEMU's name for the accelerator, before any option.
+    /// What executes the guest: QEMU's name for its accelerator, before any
+    /// option, or KVM itself, which has none.
     #[must_use]
     pub const fn accelerator(self) -> &'static str {
         match self {
             Self::Model | Self::Tcg => "tcg",
-            Self::KvmQemu => "kvm",
+            Self::Kvm | Self::KvmQemu => "kvm",
         }
     }
 
@@ -73,15 +89,21 @@ impl Machine {
                 "tcg,thread=single"
             }
             Self::Model | Self::Tcg => "tcg,thread=multi",
-            Self::KvmQemu => "kvm",
+            Self::Kvm | Self::KvmQemu => "kvm",
         }
+    }
+
+    /// Whether QEMU runs it.
+    #[must_use]
+    pub const fn is_qemu(self) -> bool {
+        !matches!(self, Self::Kvm)
     }
 
     /// Whether a microcode write has an effect on it.
     #[must_use]
     pub const fn takes_updates(self) -> bool {
         match self {
-            Self::Model => true,
+            Self::Model | Self::Kvm => true,
             Self::Tcg | Self::KvmQemu => false,
         }
     }
@@ -108,18 +130,20 @@ impl Machine {
     #[must_use]
     pub const fn patience_us(self, nr_cpus: u32) -> u32 {
         match self {
-            Self::Model | Self::Tcg | Self::KvmQemu => 1_000_000 + 100_000 * nr_cpus,
+            Self::Model | Self::Tcg | Self::Kvm | Self::KvmQemu => 1_000_000 + 100_000 * nr_cpus,
         }
     }
 
-    /// Why this machine cannot be had here, as opposed to a piece that could
-    /// be installed.
+    /// Why this machine cannot be had here with so many CPUs, as opposed to a
+    /// piece that could be installed.
     #[must_use]
-    pub fn unavailable(self) -> Option<String> {
-        match self {
-            Self::Model | Self::Tcg => None,
-            Self::KvmQemu => open_kvm(Path::new(KVM)).err(),
-        }
+    pub fn unavailable(self, nr_cpus: u32) -> Option<String> {
+        let lack = match self {
+            Self::Model | Self::Tcg => return None,
+            Self::Kvm => ::vmm::kvm::open(nr_cpus, nr_cpus - 1).map(drop),
+            Self::KvmQemu => ::vmm::kvm::opened().map(drop),
+        };
+        lack.err().map(|error| error.to_string())
     }
 }
 
@@ -129,40 +153,9 @@ impl fmt::Display for Machine {
     }
 }
 
-/// Whether KVM can be used, else why not and what would change it.
-fn open_kvm(path: &Path) -> Result<(), String> {
-    let name = path.display();
-    if !path.exists() {
-        return Err(format!(
-            "{name} does not exist: this host has no KVM, or its module is not loaded \
-             (`modprobe kvm_intel` or `kvm_amd`)"
-        ));
-    }
-    std::fs::File::options()
-        .read(true)
-        .write(true)
-        .open(path)
-        .map(drop)
-        .map_err(|error| {
-            format!(
-                "{name} cannot be opened ({error}): `sudo usermod -aG kvm $USER` and log in anew"
-            )
-        })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_missing_device_and_one_that_cannot_be_opened_say_what_to_do() {
-        let error = open_kvm(Path::new("/nonexistent/kvm")).unwrap_err();
-        assert!(error.contains("modprobe"), "{error}");
-        // A folder opens for nobody, not even for root.
-        let error = open_kvm(Path::new("/")).unwrap_err();
-        assert!(error.contains("usermod"), "{error}");
-        open_kvm(Path::new("/dev/null")).unwrap();
-    }
 
     #[test]
     fn a_machine_s_own_accelerator_is_of_its_kind() {

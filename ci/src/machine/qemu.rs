@@ -1,4 +1,4 @@
-//! QEMU: its command line; `process` runs it.
+//! QEMU: its command line.
 //!
 //! The machine has no default devices: each one that is there is named here.
 //! The guest's stream goes to a file behind a virtio console, as QEMU drops
@@ -10,20 +10,16 @@
 //! there the plugin asks the local APIC, which answers only while it is not in
 //! x2APIC mode.
 
-mod process;
-
+use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use engine::{Config, LateLoad};
 
 use super::emulator::Emulator;
-use super::{Cpu, Machine, Topology};
+use super::{Cpu, Machine, Topology, memory_mib, process};
+use crate::judge::Ending;
 use crate::result::Files;
-
-const MIB: u64 = 1 << 20;
-/// Kernel, image and heap, and what each CPU adds (stacks, per-core data).
-const MEMORY_MIB: u64 = 128;
-const MEMORY_PER_CPU_MIB: u64 = 2;
 
 /// A machine to start.
 #[derive(Clone, Debug)]
@@ -151,14 +147,6 @@ impl Qemu {
         words
     }
 
-    /// Memory in MiB. The microcode lies in it twice: as it was given, and as
-    /// the guest's copies.
-    const fn memory_mib(&self) -> u64 {
-        MEMORY_MIB
-            + MEMORY_PER_CPU_MIB * self.topology.nr_cpus() as u64
-            + (2 * self.nr_initrd_bytes).div_ceil(MIB)
-    }
-
     /// QEMU's arguments.
     #[must_use]
     pub fn arguments(&self, files: &Files) -> Vec<String> {
@@ -175,7 +163,7 @@ impl Qemu {
             "-cpu",
             &(self.cpu.qemu_cpu(self.machine, self.revision) + &self.properties()),
             "-m",
-            &format!("{}M", self.memory_mib()),
+            &format!("{}M", memory_mib(self.topology, self.nr_initrd_bytes)),
             "-kernel",
             &text(&self.image),
             "-append",
@@ -210,6 +198,30 @@ impl Qemu {
         arguments.extend_from_slice(&self.extra);
         arguments
     }
+
+    /// Starts QEMU and waits for its end, `timeout` at most.
+    pub fn run(&self, files: &Files, timeout: Duration) -> io::Result<Ending> {
+        self.run_until(files, timeout, &|| false)
+    }
+
+    /// The same for a guest that does not end by itself.
+    pub fn run_until(
+        &self,
+        files: &Files,
+        timeout: Duration,
+        is_over: &dyn Fn() -> bool,
+    ) -> io::Result<Ending> {
+        if let Some(plugin) = &self.model {
+            let text = toml::to_string(&plugin.config).map_err(io::Error::other)?;
+            std::fs::write(files.cpus(), text)?;
+        }
+        let arguments = self.arguments(files);
+        let own = self.emulator.words();
+        let words = own.iter().chain(&arguments).map(String::as_str);
+        let mut command = self.emulator.command();
+        command.args(&arguments);
+        process::run(command, words, files, timeout, is_over)
+    }
 }
 
 fn text(path: &Path) -> String {
@@ -232,7 +244,7 @@ mod tests {
             topology: Topology::new(8, 2, 2).unwrap(),
             image: "/i/muster.elf".into(),
             module: None,
-            nr_initrd_bytes: MIB + 1,
+            nr_initrd_bytes: (1 << 20) + 1,
             command_line: "muster -- protocol=muster".to_owned(),
             extra: vec!["-icount".to_owned(), "shift=0".to_owned()],
         }

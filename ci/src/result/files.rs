@@ -30,8 +30,8 @@ pub struct Logs {
     pub serial: String,
     /// `machine.log`.
     pub machine: String,
-    /// `qemu.log`.
-    pub qemu: String,
+    /// `vmm.log`.
+    pub vmm: String,
 }
 
 impl Logs {
@@ -42,7 +42,7 @@ impl Logs {
             console: &self.console,
             serial: &self.serial,
             machine_log: &self.machine,
-            qemu_log: &self.qemu,
+            vmm_log: &self.vmm,
             ending,
         }
     }
@@ -93,8 +93,8 @@ impl Files {
         serial = "serial.log";
         /// What stands behind the CPUs: writes of the load register, misuses.
         machine = "machine.log";
-        /// What QEMU itself said.
-        qemu = "qemu.log";
+        /// What QEMU or the monitor itself said.
+        vmm = "vmm.log";
         /// What the CPUs are that take updates.
         cpus = "cpus.toml";
         /// The command that started the machine, for a shell.
@@ -109,7 +109,7 @@ impl Files {
             console: read_lossy(&self.console())?,
             serial: read_lossy(&self.serial())?,
             machine: read_lossy(&self.machine())?,
-            qemu: read_lossy(&self.qemu())?,
+            vmm: read_lossy(&self.vmm())?,
         })
     }
 

@@ -58,6 +58,36 @@ pub struct TallyResult {
     pub revision: Hex32,
 }
 
+/// How often a CPU left the guest, and why.
+#[derive(Clone, Debug, Serialize)]
+pub struct ExitsResult {
+    /// The machine's number of the CPU.
+    pub cpu: u32,
+    /// Reads of registers that the monitor answers.
+    pub rdmsr: u64,
+    /// Writes of them.
+    pub wrmsr: u64,
+    /// The loader's CPUIDs.
+    pub cpuid: u64,
+    /// Accesses of ports.
+    pub port: u64,
+    /// Accesses of addresses without memory.
+    pub address: u64,
+}
+
+impl ExitsResult {
+    pub(super) fn new(exits: &report::record::Exits) -> Self {
+        Self {
+            cpu: exits.cpu,
+            rdmsr: exits.nr_rdmsr,
+            wrmsr: exits.nr_wrmsr,
+            cpuid: exits.nr_cpuid,
+            port: exits.nr_port,
+            address: exits.nr_address,
+        }
+    }
+}
+
 impl LoadResult {
     pub(super) fn new(load: &report::record::Load<'_>) -> Self {
         Self {

@@ -23,7 +23,7 @@ pub use cpu::{AbsentResult, CpuResult};
 pub use feature::FeatureResult;
 pub(crate) use files::folder;
 pub use files::{Files, Logs, read_lossy};
-pub use machine::{LoadResult, MisuseResult, TallyResult};
+pub use machine::{ExitsResult, LoadResult, MisuseResult, TallyResult};
 pub use rounds::{DeviationResult, HandoverResult, RepeatResult};
 pub use standing::RevisionResult;
 pub use timing::Timing;
@@ -143,6 +143,10 @@ pub struct RunResult {
     /// What each CPU did in all, as the machine or the model in the guest
     /// counted it.
     pub tallies: Vec<TallyResult>,
+    /// How long the monitor took to the guest's first instruction, in ns.
+    pub entered_ns: Option<u64>,
+    /// How often each CPU left the guest, where a monitor counts that.
+    pub exits: Vec<ExitsResult>,
     /// What many loads came to; null where there was one.
     pub repeat: Option<RepeatResult>,
     /// Control CPUs that did not come back.
@@ -278,6 +282,8 @@ impl RunResult {
                 .chain(&machine.tallies)
                 .map(TallyResult::new)
                 .collect(),
+            entered_ns: machine.entered.map(|entered| entered.after_ns),
+            exits: machine.exits.iter().map(ExitsResult::new).collect(),
             repeat: RepeatResult::new(stream),
             handovers: HandoverResult::all(stream),
             timing: Timing::new(stream),

@@ -49,7 +49,7 @@ pub(crate) fn result_of(console: &str) -> RunResult {
         console,
         serial: "",
         machine_log: "",
-        qemu_log: "",
+        vmm_log: "",
         ending: Ending::Exited { status: 33 },
     };
     RunResult::new(&judge(&evidence), context())

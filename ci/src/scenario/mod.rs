@@ -7,6 +7,7 @@
 
 mod expectation;
 mod features;
+mod host;
 mod outcomes;
 mod overrides;
 mod select;
@@ -233,10 +234,16 @@ impl Scenario {
     #[must_use]
     pub fn unavailable(&self) -> Option<String> {
         let kind = self.machine.kind;
-        let misplaced = || {
-            format!("it is about CPUs that take updates, and those of the machine {kind} take none")
+        let misplaced = || match kind.takes_updates() {
+            false => format!(
+                "it is about CPUs that take updates, and those of the machine {kind} take none"
+            ),
+            true if self.machine.qemu_args.is_empty() => format!(
+                "it is about CPUs that ignore updates, and those of the machine {kind} take them"
+            ),
+            true => format!("it is about QEMU's own options, and the machine {kind} has none"),
         };
-        kind.unavailable()
+        kind.unavailable(self.machine.cpus)
             .or_else(|| self.is_misplaced.then(misplaced))
     }
 

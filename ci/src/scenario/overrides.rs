@@ -83,6 +83,7 @@ impl Overrides {
     pub fn apply(self, scenario: &mut Scenario) {
         let took_updates = scenario.takes_updates();
         let gives_plan = self.plan.is_some();
+        let own_arguments = !self.qemu_args.is_empty();
         let machine = &mut scenario.machine;
         let changes_matter = self.cpu.is_some()
             || self.firmware.is_some()
@@ -160,6 +161,12 @@ impl Overrides {
         } else if changes_cpus && let Some(expect) = &mut scenario.expect {
             expect.forget_numbers();
         }
+        let machine = &scenario.machine;
+        // What QEMU is told otherwise, or that updates are ignored, is what the
+        // scenario is about.
+        scenario.is_misplaced = !machine.kind.is_qemu()
+            && (!own_arguments && !machine.qemu_args.is_empty()
+                || !took_updates && scenario.expect.is_some());
         if took_updates && !scenario.takes_updates() {
             scenario.is_misplaced = !gives_plan && scenario.is_about_cpus();
             let best = scenario.machine.kind.best_verdicts();

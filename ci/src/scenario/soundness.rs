@@ -25,7 +25,7 @@ pub enum Unsound {
     /// CPUs that ignore updates cannot be told what becomes of one.
     #[error(
         "the CPUs of the machine {0} ignore updates, so a fault plan and machine.model say \
-         nothing there: leave them out, or give --machine model or --hardware engine"
+         nothing there: leave them out, or give --machine model or kvm, or --hardware engine"
     )]
     NotModelled(Machine),
     /// Fields that a guest's own model has not.
@@ -52,6 +52,12 @@ pub enum Unsound {
         /// The machine.
         machine: Machine,
     },
+    /// Arguments of QEMU for another monitor.
+    #[error(
+        "the machine {0} is not QEMU's, so it has no accelerator and takes none of QEMU's \
+        arguments: leave them out, or give --machine model or kvm-qemu"
+    )]
+    NotQemu(Machine),
     /// A deadline that cannot be met, or that nobody would wait for.
     #[error(
         "{word} = {us} is no deadline: give {} to {} µs",
@@ -110,7 +116,7 @@ impl Scenario {
                 return Err(Unsound::NotRepeated);
             }
         }
-        if self.takes_updates() {
+        if self.takes_updates() && !self.is_misplaced {
             let (vendor, _) = machine
                 .cpu
                 .target()
@@ -125,6 +131,10 @@ impl Scenario {
         }
         if guest.hardware == Hardware::Engine && !machine.model.suits_a_guest() {
             return Err(Unsound::NotForGuest);
+        }
+        let gives_qemu = machine.accel.is_some() || !machine.qemu_args.is_empty();
+        if !machine.kind.is_qemu() && !self.is_misplaced && gives_qemu {
+            return Err(Unsound::NotQemu(machine.kind));
         }
         let accel = machine.accel();
         if accel.split(',').next() != Some(machine.kind.accelerator()) {

@@ -18,7 +18,8 @@ use std::process::Command;
 use which::which;
 
 use pieces::{
-    ADMINISTRATORS, DEVELOPMENT, FUZZING, IUCODE_TOOL, KVM, MODEL, RUNS, Remedy, find_also_in,
+    ADMINISTRATORS, DEVELOPMENT, FUZZING, GUEST, IUCODE_TOOL, KVM, MODEL, QEMU, Remedy,
+    find_also_in,
 };
 
 /// Forbids `run` and `fuzz` to install anything when it is 1.
@@ -27,8 +28,10 @@ pub const NO_SETUP: &str = "MUSTER_NO_SETUP";
 /// What the pieces are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// Runs on machines that ignore updates.
-    Runs,
+    /// Runs under this project's own monitor.
+    KvmRuns,
+    /// Runs on QEMU's machines that ignore updates.
+    QemuRuns,
     /// Runs on any machine.
     ModelRuns,
     /// Fuzzing, which needs no guest.
@@ -38,11 +41,12 @@ pub enum Purpose {
 }
 
 fn pieces(purpose: Purpose) -> impl Iterator<Item = &'static Piece> {
-    let all: [&[Piece]; 4] = match purpose {
-        Purpose::Runs => [&RUNS, &[], &[], &[]],
-        Purpose::ModelRuns => [&RUNS, &MODEL, &[], &[]],
-        Purpose::Fuzzing => [&[], &[], &[], &FUZZING],
-        Purpose::Development => [&RUNS, &MODEL, &DEVELOPMENT, &FUZZING],
+    let all: [&[Piece]; 5] = match purpose {
+        Purpose::KvmRuns => [&GUEST, &[], &[], &[], &[]],
+        Purpose::QemuRuns => [&GUEST, &QEMU, &[], &[], &[]],
+        Purpose::ModelRuns => [&GUEST, &QEMU, &MODEL, &[], &[]],
+        Purpose::Fuzzing => [&[], &[], &[], &[], &FUZZING],
+        Purpose::Development => [&GUEST, &QEMU, &MODEL, &DEVELOPMENT, &FUZZING],
     };
     all.into_iter().flatten()
 }
@@ -78,7 +82,7 @@ pub fn examine() -> Vec<Finding> {
         state: (piece.check)(),
         optional,
     };
-    let needed = RUNS.iter().chain(&MODEL);
+    let needed = GUEST.iter().chain(&QEMU).chain(&MODEL);
     let mut findings: Vec<_> = needed.map(|piece| look(piece, false)).collect();
     findings.push(look(&KVM, true));
     findings

@@ -12,6 +12,7 @@ use which::{which, which_in_global};
 use crate::build::{self, toolchain};
 use crate::machine::Machine;
 use crate::machine::emulator::{self, Emulator};
+use crate::machine::process;
 use crate::tree::Tree;
 
 /// Something that a run needs.
@@ -41,19 +42,21 @@ pub(super) enum Remedy {
     },
 }
 
-/// What a run needs.
-pub(super) static RUNS: [Piece; 6] = [
-    Piece {
-        name: "QEMU",
-        why: "runs the guest",
-        remedies: &[Remedy::Packages(&["qemu-system-x86"])],
-        check: || find(emulator::PROGRAM),
-    },
+/// What a run under QEMU needs beside the guest.
+pub(super) static QEMU: [Piece; 1] = [Piece {
+    name: "QEMU",
+    why: "runs the guest",
+    remedies: &[Remedy::Packages(&["qemu-system-x86"])],
+    check: || find(emulator::PROGRAM),
+}];
+
+/// What any run needs.
+pub(super) static GUEST: [Piece; 5] = [
     Piece {
         name: "setpriv",
         why: "ends the guests when this program is killed",
         remedies: &[Remedy::Packages(&["util-linux"])],
-        check: || find(emulator::LEASH),
+        check: || find(process::LEASH),
     },
     Piece {
         name: "guest toolchain",
@@ -167,9 +170,9 @@ pub(super) static FUZZING: [Piece; 2] = [
 /// never missing.
 pub(super) static KVM: Piece = Piece {
     name: "KVM",
-    why: "only for --machine kvm-qemu",
+    why: "only for --machine kvm and kvm-qemu",
     remedies: &[],
-    check: || match Machine::KvmQemu.unavailable() {
+    check: || match Machine::Kvm.unavailable(1) {
         None => Ok("usable".to_owned()),
         Some(reason) => Err(reason),
     },
@@ -234,7 +237,7 @@ mod tests {
 
     #[test]
     fn a_fix_names_every_remedy_in_order() {
-        let toolchain = RUNS.iter().find(|p| p.name == "guest toolchain").unwrap();
+        let toolchain = GUEST.iter().find(|p| p.name == "guest toolchain").unwrap();
         assert_eq!(
             toolchain.fix(),
             "rustup target add x86_64-unknown-none (or: sudo apt-get install rustc-web cargo-web \

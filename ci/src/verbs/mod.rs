@@ -20,7 +20,7 @@ use serde::Serialize;
 use crate::cli::{Cli, Json, Output, RunArgs, Verb};
 use crate::exit::Exit;
 use crate::fuzz::{self, Bound, Fuzzers};
-use crate::machine::Machine;
+use crate::machine::{Cpu, Machine, host};
 use crate::replay::{self, replay};
 use crate::result::RunResult;
 use crate::result::junit::junit;
@@ -119,6 +119,11 @@ fn run_scenario(args: &RunArgs) -> anyhow::Result<Exit> {
             eprintln!("muster: {step}");
         })?;
     }
+    if scenario.machine.cpu == Cpu::Host {
+        for guess in host::host()?.guesses {
+            eprintln!("muster: this machine's CPU: {guess}");
+        }
+    }
     let progress = progress();
     let run = Runner::new(tree).run(&scenario, args.deny_skips, &progress);
     progress.finish_and_clear();
@@ -147,10 +152,10 @@ fn fuzz(target: Option<&str>, bound: Bound, jobs: Option<NonZero<usize>>) -> any
 
 /// What a run on that machine needs.
 const fn purpose(kind: Machine) -> Purpose {
-    if kind.takes_updates() {
-        Purpose::ModelRuns
-    } else {
-        Purpose::Runs
+    match kind {
+        Machine::Model => Purpose::ModelRuns,
+        Machine::Kvm => Purpose::KvmRuns,
+        Machine::Tcg | Machine::KvmQemu => Purpose::QemuRuns,
     }
 }
 

@@ -21,7 +21,7 @@ pub(super) fn act(args: &PeerArgs) -> anyhow::Result<Exit> {
         return Ok(Exit::Success);
     }
     let tree = Tree::find()?;
-    setup::ensure(Purpose::Runs, &mut |step| eprintln!("muster: {step}"))?;
+    setup::ensure(Purpose::QemuRuns, &mut |step| eprintln!("muster: {step}"))?;
     let progress = progress();
     let report = peer::run(&tree, &request, &progress);
     progress.finish_and_clear();

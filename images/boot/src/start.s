@@ -16,6 +16,14 @@
     .asciz "Xen"
     .4byte muster_pvh_entry
 
+# The image's own: the table of the loader's CPUIDs (`cpu`, registers.rs).
+.section .note.muster, "a", @note
+.balign 4
+    .4byte 7, 16, 1                     # namesz, descsz, the table's first address and its end
+    .asciz "Muster"
+.balign 4
+    .8byte cpuid_table_start, cpuid_table_end
+
 .section .multiboot2, "a"
 .balign 8
 multiboot2_header:

@@ -4,8 +4,8 @@ use core::fmt;
 
 use crate::logfmt::Value;
 use crate::record::{
-    Absent, Arrival, Cached, Candidate, Cpu, Deviation, Feature, Final, Finding, Guard, Handover,
-    Header, Initrd, Load, Machine, Misuse, Prepare, Round, Tally, Time,
+    Absent, Arrival, Cached, Candidate, Cpu, Deviation, Entered, Exits, Feature, Final, Finding,
+    Guard, Handover, Header, Initrd, Load, Machine, Misuse, Prepare, Round, Tally, Time,
 };
 
 /// The first line of the stream.
@@ -199,6 +199,10 @@ pub enum Line<'a> {
     Misuse(Misuse<'a>),
     /// What a CPU did in all, as the machine saw it.
     Tally(Tally),
+    /// When the first instruction ran.
+    Entered(Entered),
+    /// How often a CPU left the guest.
+    Exits(Exits),
     /// The last line.
     Totals(Totals),
     /// Anything else: comments, torn lines, what a later version may add.
@@ -248,6 +252,8 @@ impl<'a> Line<'a> {
             Load::KIND => Load::read(fields).map(Line::Load),
             Misuse::KIND => Misuse::read(fields).map(Line::Misuse),
             Tally::KIND => Tally::read(fields).map(Line::Tally),
+            Entered::KIND => Entered::read(fields).map(Line::Entered),
+            Exits::KIND => Exits::read(fields).map(Line::Exits),
             "Totals:" => Totals::read(line).map(Line::Totals),
             _ => None,
         }

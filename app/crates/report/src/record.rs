@@ -73,7 +73,7 @@ mod rounds;
 
 pub use arrival::Arrival;
 pub use feature::Feature;
-pub use machine::{Load, Machine, Misuse, Tally};
+pub use machine::{Entered, Exits, Load, Machine, Misuse, Tally};
 pub use rounds::{Deviation, Final, Handover, Round};
 
 record! {

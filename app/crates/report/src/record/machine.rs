@@ -88,3 +88,29 @@ record! {
         revision: Hex32 = "rev",
     }
 }
+
+record! {
+    /// What it took a monitor to get to the first instruction.
+    pub struct Entered = "entered" {
+        /// Since the monitor's start, in ns of the host.
+        after_ns: u64 = "after_ns",
+    }
+}
+
+record! {
+    /// How often one CPU left the guest, and why: behind its tally.
+    pub struct Exits = "exits" {
+        /// Number of the CPU.
+        cpu: u32 = "cpu",
+        /// Reads of registers that the monitor answers.
+        nr_rdmsr: u64 = "rdmsr",
+        /// Writes of them.
+        nr_wrmsr: u64 = "wrmsr",
+        /// The loader's CPUIDs.
+        nr_cpuid: u64 = "cpuid",
+        /// Accesses of ports.
+        nr_port: u64 = "port",
+        /// Accesses of addresses without memory.
+        nr_address: u64 = "address",
+    }
+}

@@ -31,7 +31,7 @@ struct Inner {
 }
 
 impl Log {
-    pub(crate) fn create(path: &Path, config: &Config) -> io::Result<Self> {
+    pub(crate) fn create(path: &Path, config: &Config, kind: &str) -> io::Result<Self> {
         let log = Self {
             began: Instant::now(),
             inner: Mutex::new(Inner {
@@ -41,7 +41,7 @@ impl Log {
         };
         let started = SystemTime::now().duration_since(UNIX_EPOCH);
         log.write(&record::Machine {
-            kind: "qemu-plugin",
+            kind,
             version: env!("CARGO_PKG_VERSION"),
             started_ms: started.map_or(0, |started| {
                 u64::try_from(started.as_millis()).unwrap_or(u64::MAX)
@@ -65,7 +65,7 @@ impl Log {
     /// Writes a line and hands it to the system, so that it is there whatever
     /// becomes of QEMU. Nobody can be told of a full disk from here; the host
     /// program finds the tallies missing.
-    fn write(&self, record: &impl Display) {
+    pub(crate) fn write(&self, record: &impl Display) {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         let _ = writeln!(inner.file, "{record}");
         let _ = inner.file.flush();

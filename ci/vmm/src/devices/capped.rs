@@ -1,0 +1,39 @@
+//! A log that a guest cannot fill the disk with.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::Path;
+
+/// More than any guest has to say, in bytes.
+const MAX_BYTES: u64 = 64 << 20;
+
+/// A file that takes so much and no more.
+#[derive(Debug)]
+pub struct Capped {
+    file: File,
+    left: u64,
+}
+
+impl Capped {
+    /// A new file.
+    pub fn create(path: &Path) -> io::Result<Self> {
+        Ok(Self {
+            file: File::create(path)?,
+            left: MAX_BYTES,
+        })
+    }
+}
+
+impl Write for Capped {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let room = usize::try_from(self.left).unwrap_or(usize::MAX);
+        let taken = self.file.write(&bytes[..bytes.len().min(room)])?;
+        self.left -= taken as u64;
+        // What is over the limit is dropped.
+        Ok(if self.left == 0 { bytes.len() } else { taken })
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
