@@ -16,7 +16,14 @@ const MAY_USE: [(&str, &[&str]); 13] = [
     ("microcode", &[]),
     (
         "muster",
-        &["engine", "microcode", "rendezvous", "report", "vmm"],
+        &[
+            "engine",
+            "microcode",
+            "rendezvous",
+            "report",
+            "stand-in",
+            "vmm",
+        ],
     ),
     (
         "muster-app",

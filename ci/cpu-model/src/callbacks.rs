@@ -18,16 +18,6 @@ use crate::api::{Block, DISCONTINUITY_EXCEPTION, DISCONTINUITY_INTERRUPT, Plugin
 use crate::features;
 use crate::state::{GuestMemory, Registers, STATE, State};
 
-/// The registers that any model may answer; all others are left alone at once.
-const OURS: [u32; 6] = [
-    msr::PLATFORM_ID,
-    msr::BIOS_UPDT_TRIG,
-    msr::BIOS_SIGN_ID,
-    msr::ARCH_CAPABILITIES,
-    msr::MCU_CONTROL,
-    msr::PATCH_LOADER,
-];
-
 /// A register whose read raises #GP: no local APIC has one of that number in
 /// x2APIC mode, and in the other mode none of them can be read (Intel SDM
 /// volume 3, table "Local APIC Register Address Map Supported by x2APIC").
@@ -207,7 +197,7 @@ fn ready() -> Option<(&'static State, Registers)> {
 fn number(state: &State, registers: Registers) -> Option<u32> {
     #[expect(clippy::cast_possible_truncation, reason = "the register is ECX")]
     let number = state.api.read(registers.rcx) as u32;
-    OURS.contains(&number).then_some(number)
+    msr::ANSWERED.contains(&number).then_some(number)
 }
 
 /// Does what the engine says. Where to go on, unless QEMU shall execute the

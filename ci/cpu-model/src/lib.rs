@@ -116,7 +116,7 @@ fn install(id: PluginId, info: &Info, arguments: &[String]) -> Result<(), Error>
         path: run.log.clone(),
         error,
     })?;
-    let state = STATE.get_or_init(|| State::new(api, cpus, run.apic_ids));
+    let state = STATE.get_or_init(|| State::new(api, cpus, run.topology));
     callbacks::register(state, id);
     Ok(())
 }

@@ -3,9 +3,7 @@
 use std::path::PathBuf;
 
 use engine::Engine;
-use stand_in::{ConfigurationError, configuration};
-
-use crate::apic::ApicIds;
+use stand_in::{ConfigurationError, Topology, TopologyError, configuration};
 
 /// What is asked for.
 #[derive(Debug)]
@@ -21,7 +19,8 @@ pub(crate) enum Options {
 pub(crate) struct Run {
     pub(crate) engine: Engine,
     pub(crate) log: PathBuf,
-    pub(crate) apic_ids: Option<ApicIds>,
+    /// Set where one host thread runs all CPUs.
+    pub(crate) topology: Option<Topology>,
 }
 
 /// What is wrong with them.
@@ -38,6 +37,8 @@ pub(crate) enum Error {
     Cores(String),
     #[error(transparent)]
     Configuration(#[from] ConfigurationError),
+    #[error(transparent)]
+    Topology(#[from] TopologyError),
 }
 
 impl Options {
@@ -56,11 +57,16 @@ impl Options {
             }
         }
         let engine = configuration(&config.ok_or(Error::Missing("config"))?)?;
-        let threads = engine.config().threads;
+        let (cpus, threads) = (engine.config().cpus, engine.config().threads);
+        let arranged = |cores: u32| {
+            // More cores than there are make no package.
+            let packages = cpus / threads.saturating_mul(cores);
+            Topology::new(cpus, threads, packages)
+        };
         Ok(Self::Run(Box::new(Run {
             engine,
             log: log.ok_or(Error::Missing("log"))?,
-            apic_ids: cores.map(|cores| ApicIds::new(threads, cores)),
+            topology: cores.map(arranged).transpose()?,
         })))
     }
 }

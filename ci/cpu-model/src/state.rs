@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
 
 use crossbeam_utils::CachePadded;
 use engine::{Engine, Memory, Unmapped};
-use stand_in::StandIn;
+use stand_in::{StandIn, Topology};
 
 use crate::api::{Api, Register};
-use crate::apic::ApicIds;
+use crate::apic;
 use crate::features::Pending;
 
 /// Set once, by the installation.
@@ -19,7 +19,7 @@ pub(crate) struct State {
     pub(crate) api: Api,
     pub(crate) cpus: StandIn,
     /// Set where QEMU cannot be asked which CPU runs.
-    pub(crate) apic_ids: Option<ApicIds>,
+    pub(crate) topology: Option<Topology>,
     pub(crate) vcpus: Box<[CachePadded<Vcpu>]>,
     pub(crate) registers: OnceLock<Registers>,
     /// How many of the CPUs have a change of CPUID to come.
@@ -50,12 +50,12 @@ pub(crate) struct Vcpu {
 }
 
 impl State {
-    pub(crate) fn new(api: Api, cpus: StandIn, apic_ids: Option<ApicIds>) -> Self {
+    pub(crate) fn new(api: Api, cpus: StandIn, topology: Option<Topology>) -> Self {
         let nr_cpus = cpus.engine().config().cpus;
         Self {
             api,
             cpus,
-            apic_ids,
+            topology,
             vcpus: (0..nr_cpus).map(|_| CachePadded::default()).collect(),
             registers: OnceLock::new(),
             nr_pending: AtomicU32::new(0),
@@ -74,9 +74,8 @@ impl State {
 
     /// The CPU that runs, of which QEMU says that it is `vcpu`.
     pub(crate) fn running(&self, vcpu: u32) -> u32 {
-        self.apic_ids
-            .as_ref()
-            .and_then(|ids| ids.running(&self.api))
+        self.topology
+            .and_then(|topology| apic::running(topology, &self.api))
             .filter(|&vcpu| vcpu < self.engine().config().cpus)
             .unwrap_or(vcpu)
     }

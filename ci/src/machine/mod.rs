@@ -7,12 +7,11 @@ pub mod host;
 pub mod model;
 pub(crate) mod process;
 pub mod qemu;
-mod topology;
 pub mod vmm;
 
 pub use cpu::Cpu;
 pub use model::Model;
-pub use topology::{MAX_CPUS, Topology, TopologyError};
+pub use stand_in::{MAX_CPUS, Topology, TopologyError};
 
 use std::fmt;
 use std::num::NonZero;
@@ -134,13 +133,13 @@ impl Machine {
         }
     }
 
-    /// Why this machine cannot be had here with so many CPUs, as opposed to a
-    /// piece that could be installed.
+    /// Why this machine cannot be had here with such CPUs, as opposed to a piece
+    /// that could be installed.
     #[must_use]
-    pub fn unavailable(self, nr_cpus: u32) -> Option<String> {
+    pub fn unavailable(self, topology: Topology) -> Option<String> {
         let lack = match self {
             Self::Model | Self::Tcg => return None,
-            Self::Kvm => ::vmm::kvm::open(nr_cpus, nr_cpus - 1).map(drop),
+            Self::Kvm => ::vmm::kvm::open(topology).map(drop),
             Self::KvmQemu => ::vmm::kvm::opened().map(drop),
         };
         lack.err().map(|error| error.to_string())

@@ -243,7 +243,9 @@ impl Scenario {
             ),
             true => format!("it is about QEMU's own options, and the machine {kind} has none"),
         };
-        kind.unavailable(self.machine.cpus)
+        let topology = self.machine.topology().ok();
+        topology
+            .and_then(|topology| kind.unavailable(topology))
             .or_else(|| self.is_misplaced.then(misplaced))
     }
 

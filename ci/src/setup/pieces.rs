@@ -10,9 +10,9 @@ use indicatif::ProgressBar;
 use which::{which, which_in_global};
 
 use crate::build::{self, toolchain};
-use crate::machine::Machine;
 use crate::machine::emulator::{self, Emulator};
 use crate::machine::process;
+use crate::machine::{Machine, Topology};
 use crate::tree::Tree;
 
 /// Something that a run needs.
@@ -172,9 +172,16 @@ pub(super) static KVM: Piece = Piece {
     name: "KVM",
     why: "only for --machine kvm and kvm-qemu",
     remedies: &[],
-    check: || match Machine::Kvm.unavailable(1) {
-        None => Ok("usable".to_owned()),
-        Some(reason) => Err(reason),
+    check: || {
+        let single = Topology {
+            nr_packages: 1,
+            nr_cores: 1,
+            nr_threads: 1,
+        };
+        match Machine::Kvm.unavailable(single) {
+            None => Ok("usable".to_owned()),
+            Some(reason) => Err(reason),
+        }
     },
 };
 

@@ -15,8 +15,10 @@
 
 mod configuration;
 mod log;
+mod topology;
 
 pub use configuration::{ConfigurationError, configuration};
+pub use topology::{MAX_CPUS, Place, Topology, TopologyError};
 
 use std::fmt::Display;
 use std::io;

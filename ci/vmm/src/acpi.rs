@@ -8,7 +8,7 @@ use acpi_tables::rsdp::Rsdp;
 use acpi_tables::xsdt::XSDT;
 use acpi_tables::{Aml, AmlSink};
 
-use crate::topology::Topology;
+use stand_in::Topology;
 
 const OEM: [u8; 6] = *b"MUSTER";
 const TABLE: [u8; 8] = *b"MUSTERVM";
@@ -32,7 +32,7 @@ fn bytes(table: &impl Aml) -> Vec<u8> {
 
 /// The tables as they lie from `address` on, the root pointer first.
 #[must_use]
-pub fn tables(address: u64, topology: &Topology) -> Vec<u8> {
+pub fn tables(address: u64, topology: Topology) -> Vec<u8> {
     let mut madt = MADT::new(OEM, TABLE, 1, LocalInterruptController::Address(LOCAL_APIC));
     for cpu in 0..topology.nr_cpus() {
         // `Topology` has only ids of 8 bits.
@@ -62,7 +62,7 @@ mod tests {
     #[test]
     fn every_table_sums_to_zero_and_the_root_leads_to_each_cpu() {
         let at = 0xe_0000_u64;
-        let tables = tables(at, &Topology::new(6, 2, 1).unwrap());
+        let tables = tables(at, Topology::new(6, 2, 1).unwrap());
         let word = |offset: usize| u32::from_le_bytes(tables[offset..][..4].try_into().unwrap());
         let sum = |range: &[u8]| range.iter().fold(0_u8, |sum, byte| sum.wrapping_add(*byte));
         assert_eq!(&tables[..8], b"RSD PTR ");

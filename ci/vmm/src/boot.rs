@@ -16,7 +16,7 @@ use vm_memory::GuestAddress;
 use crate::acpi;
 use crate::image::Loaded;
 use crate::memory::Memory;
-use crate::topology::Topology;
+use stand_in::Topology;
 
 const MAGIC: u32 = 0x336e_c578;
 const RAM: u32 = 1;
@@ -71,7 +71,7 @@ pub fn prepare(
     image: &Loaded,
     module: Option<&Path>,
     command_line: &str,
-    topology: &Topology,
+    topology: Topology,
 ) -> Result<(), BootError> {
     if command_line.len() >= MAX_COMMAND_LINE {
         return Err(BootError::CommandLine(command_line.len()));
@@ -185,4 +185,58 @@ pub fn registers(before: &kvm_sregs, image: &Loaded) -> (kvm_regs, kvm_sregs) {
         ..kvm_regs::default()
     };
     (general, system)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const IMAGE: Loaded = Loaded {
+        entry: 0x20_0000,
+        end: 0x80_0000,
+    };
+
+    fn word(memory: &Memory, address: u64) -> u64 {
+        let mut bytes = [0; 8];
+        assert!(memory.get(address, &mut bytes));
+        u64::from_le_bytes(bytes)
+    }
+
+    #[test]
+    fn the_guest_finds_its_module_its_words_and_its_tables() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("initrd");
+        fs::write(&path, b"microcode").unwrap();
+        let memory = Memory::new(16).unwrap();
+        let topology = Topology::new(2, 1, 1).unwrap();
+        prepare(&memory, &IMAGE, Some(&path), "muster -- x", topology).unwrap();
+        assert_eq!(word(&memory, START_INFO) & 0xffff_ffff, u64::from(MAGIC));
+        let module = word(&memory, word(&memory, START_INFO + 16));
+        assert_eq!(module, memory.nr_bytes() - PAGE);
+        assert_eq!(word(&memory, module).to_le_bytes(), *b"microcod");
+        let line = word(&memory, START_INFO + 24);
+        assert_eq!(word(&memory, line).to_le_bytes(), *b"muster -");
+        let root = word(&memory, START_INFO + 32);
+        assert_eq!(word(&memory, root).to_le_bytes(), *b"RSD PTR ");
+        let high = word(&memory, START_INFO + 40) + 2 * 24;
+        assert_eq!(word(&memory, high), HIGH);
+        assert_eq!(word(&memory, high + 8), memory.nr_bytes() - HIGH);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused_with_its_size() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("initrd");
+        fs::write(&path, vec![0; 9 << 20]).unwrap();
+        let memory = Memory::new(16).unwrap();
+        let topology = Topology::new(1, 1, 1).unwrap();
+        let said = |module: Option<&Path>, line: &str| {
+            let error = prepare(&memory, &IMAGE, module, line, topology).unwrap_err();
+            error.to_string()
+        };
+        assert!(said(Some(&path), "").contains("9437184 bytes does not fit"));
+        let missing = folder.path().join("none");
+        assert!(said(Some(&missing), "").contains("none: "));
+        assert!(said(None, &"x".repeat(MAX_COMMAND_LINE)).contains("65536 bytes"));
+    }
 }

@@ -10,7 +10,7 @@ use engine::{Config, CpuidChange, Feature, LateLoad};
 use kvm_bindings::{CpuId, KVM_CPUID_FLAG_SIGNIFCANT_INDEX, kvm_cpuid_entry2};
 use microcode::Vendor;
 
-use crate::topology::{Place, Topology};
+use stand_in::{Place, Topology};
 
 /// The basic leaves end with that of the extended topology or, where KVM has
 /// more, with the last one that a guest without vector state can want.
@@ -46,7 +46,7 @@ impl Answers {
     pub fn new(
         supported: &[kvm_cpuid_entry2],
         config: &Config,
-        topology: &Topology,
+        topology: Topology,
         place: Place,
         tsc_khz: u32,
     ) -> Self {
@@ -72,16 +72,14 @@ impl Answers {
     }
 
     /// Vendor, signature and what can be done.
-    fn name(&mut self, config: &Config, topology: &Topology, place: Place) {
+    fn name(&mut self, config: &Config, topology: Topology, place: Place) {
         let name: &[u8; 12] = match config.vendor {
             Vendor::Intel => b"GenuineIntel",
             Vendor::Amd => b"AuthenticAMD",
         };
         let word =
             |at: usize| u32::from_le_bytes([name[at], name[at + 1], name[at + 2], name[at + 3]]);
-        let core =
-            place.package * topology.nr_package_threads() / topology.nr_threads() + place.core;
-        let own = config.core.iter().find(|own| own.id == core);
+        let own = config.core.iter().find(|own| own.id == place.core);
         let signature = own
             .and_then(|own| own.signature)
             .unwrap_or(config.signature);
@@ -126,11 +124,11 @@ impl Answers {
 
     /// Where it is (Intel SDM vol. 2A, CPUID leaf 0x0b; AMD APM vol. 3, appendix
     /// E.4).
-    fn place(&mut self, topology: &Topology, place: Place) {
+    fn place(&mut self, topology: Topology, place: Place) {
         const SMT: u32 = 1;
         const CORE: u32 = 2;
         let levels = [
-            (topology.core_shift(), topology.nr_threads(), SMT),
+            (topology.core_shift(), topology.nr_threads, SMT),
             (
                 topology.package_shift(),
                 topology.nr_package_threads(),
@@ -148,7 +146,8 @@ impl Answers {
             entry.ecx = topology.package_shift() << 12 | (topology.nr_package_threads() - 1);
             let entry = self.entry(0x8000_001e, 0);
             entry.eax = place.apic_id;
-            entry.ebx = (topology.nr_threads() - 1) << 8 | place.core;
+            let core_in_package = place.core % topology.nr_cores;
+            entry.ebx = (topology.nr_threads - 1) << 8 | core_in_package;
             entry.ecx = place.package;
         }
     }
@@ -238,5 +237,109 @@ impl Answers {
             }
         });
         CpuId::from_entries(&changed.collect::<Vec<_>>())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn supported() -> Vec<kvm_cpuid_entry2> {
+        let entry = |function: u32, index: u32, flags: u32, word: u32| kvm_cpuid_entry2 {
+            function,
+            index,
+            flags,
+            eax: word,
+            ebx: word,
+            ecx: word,
+            edx: word,
+            ..kvm_cpuid_entry2::default()
+        };
+        vec![
+            entry(0x0, 0, 0, 0x1f),
+            entry(0x1, 0, 0, u32::MAX),
+            entry(0x4, 0, KVM_CPUID_FLAG_SIGNIFCANT_INDEX, 7),
+            entry(0x7, 0, KVM_CPUID_FLAG_SIGNIFCANT_INDEX, u32::MAX),
+            entry(0x15, 0, 0, 0x15),
+            entry(0x1f, 0, KVM_CPUID_FLAG_SIGNIFCANT_INDEX, 7),
+            entry(0x8000_0001, 0, 0, u32::MAX),
+        ]
+    }
+
+    fn answers(config: &Config, topology: Topology, cpu: u32) -> Answers {
+        Answers::new(
+            &supported(),
+            config,
+            topology,
+            topology.place(cpu),
+            2_400_000,
+        )
+    }
+
+    #[test]
+    fn name_plate_and_place_are_the_ones_given() {
+        let mut config = Config::new(Vendor::Amd, 0x0080_0f12, 12);
+        config.threads = 2;
+        config.core.push(engine::CoreConfig {
+            id: 5,
+            signature: Some(0x0083_0f10),
+            platform_id: None,
+            revision: None,
+        });
+        let topology = Topology::new(12, 2, 2).unwrap();
+        let last = answers(&config, topology, 11);
+        let name = last.get(0, 0);
+        let text = [name[1], name[3], name[2]].map(u32::to_le_bytes).concat();
+        assert_eq!(text, b"AuthenticAMD");
+        assert_eq!(last.get(1, 0)[0], 0x0083_0f10, "core 5 is another");
+        assert_eq!(answers(&config, topology, 9).get(1, 0)[0], 0x0080_0f12);
+        assert_eq!(last.get(1, 0)[1] >> 24, 13, "the APIC id");
+        assert_eq!(last.get(0xb, 0), [1, 2, 1 << 8, 13]);
+        assert_eq!(last.get(0xb, 1), [3, 6, 2 << 8 | 1, 13]);
+        assert_eq!(last.get(0x8000_001e, 0)[..3], [13, 1 << 8 | 2, 1]);
+        assert_eq!(last.get(HYPERVISOR_TSC, 0)[0], 2_400_000);
+    }
+
+    #[test]
+    fn what_no_interpreter_executes_is_not_offered() {
+        let topology = Topology::new(1, 1, 1).unwrap();
+        let intel = answers(&Config::new(Vendor::Intel, 0x0005_0654, 1), topology, 0);
+        let [_, _, ecx, edx] = intel.get(1, 0);
+        assert_eq!(ecx & LEAF_1_ECX_LEFT_OUT, 0);
+        assert_eq!(ecx & X2APIC, X2APIC);
+        assert_eq!(edx & HTT, 0, "one thread");
+        assert_eq!(intel.get(7, 0)[3] & ARCH_CAPABILITIES, 0);
+        // Leaf 0x1f would contradict leaf 0x0b; beyond the end Intel's CPUs answer
+        // with the last basic leaf, which this KVM has not.
+        assert_eq!(intel.get(0x1f, 0), intel.get(LAST_BASIC, 0));
+    }
+
+    #[test]
+    fn a_bit_that_comes_with_a_revision_is_not_there_before_and_one_that_goes_is() {
+        let mut config = Config::new(Vendor::Intel, 0x0005_0654, 1);
+        for text in [
+            "leaf=0x7,register=edx,set=0x400",
+            "leaf=0x7,subleaf=0x2,register=edx,clear=0x10",
+            // The first entry of a bit says how it begins.
+            "leaf=0x7,register=edx,clear=0x400",
+        ] {
+            config.feature.push(text.parse().unwrap());
+        }
+        let answers = answers(&config, Topology::new(1, 1, 1).unwrap(), 0);
+        assert_eq!(answers.get(7, 0)[3] & 0x400, 0);
+        assert_eq!(answers.get(7, 2)[3], 0x10);
+        let told = answers.for_kvm(|leaf, _| CpuidChange {
+            set: [0, 0, 0, if leaf == 7 { 0x400 } else { 0 }],
+            clear: [0; 4],
+        });
+        let is_set = |entry: &kvm_cpuid_entry2| entry.function == 7 && entry.edx & 0x400 != 0;
+        assert_eq!(
+            told.unwrap()
+                .as_slice()
+                .iter()
+                .filter(|e| is_set(e))
+                .count(),
+            2
+        );
     }
 }

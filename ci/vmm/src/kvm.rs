@@ -8,6 +8,7 @@ use kvm_bindings::{
     kvm_userspace_memory_region,
 };
 use kvm_ioctls::{Cap, Kvm, MsrFilterDefaultAction, MsrFilterRange, MsrFilterRangeFlags, VmFd};
+use stand_in::Topology;
 use vmm_sys_util::errno;
 
 use crate::memory::Memory;
@@ -57,6 +58,9 @@ pub enum KvmError {
         /// The highest id.
         highest_id: usize,
     },
+    /// Its list is too short.
+    #[error("this KVM says more of CPUID than it takes: its own limit is too low")]
+    Answers,
     /// A call failed.
     #[error("KVM refuses to {what}: {why}")]
     Call {
@@ -105,8 +109,8 @@ pub fn opened() -> Result<Kvm, KvmError> {
     Kvm::new().map_err(KvmError::Open)
 }
 
-/// Opens KVM, if it will do for so many CPUs with ids up to `highest_id`.
-pub fn open(nr_cpus: u32, highest_id: u32) -> Result<Kvm, KvmError> {
+/// Opens KVM, if it will do for such CPUs.
+pub fn open(topology: Topology) -> Result<Kvm, KvmError> {
     let kvm = opened()?;
     let version = kvm.get_api_version();
     if version != 12 {
@@ -117,8 +121,9 @@ pub fn open(nr_cpus: u32, highest_id: u32) -> Result<Kvm, KvmError> {
             return Err(KvmError::Lacks { what, name, since });
         }
     }
+    let nr_cpus = topology.nr_cpus();
     let (most, nr_ids) = (kvm.get_max_vcpus(), kvm.get_max_vcpu_id());
-    if nr_cpus as usize > most || highest_id as usize >= nr_ids {
+    if nr_cpus as usize > most || topology.highest_apic_id() as usize >= nr_ids {
         return Err(KvmError::Cpus {
             given: nr_cpus,
             most,
@@ -139,8 +144,8 @@ pub fn create(kvm: &Kvm, memory: &Memory, ours: &[u32]) -> Result<VmFd, KvmError
         memory_size: memory.nr_bytes(),
         userspace_addr: memory.host_address(),
     };
-    // SAFETY: the address and the size are those of one mapping, which lives as
-    // long as `memory`, of which the machine keeps a clone.
+    // SAFETY: the address and the size are those of one mapping, which whoever
+    // keeps the machine keeps as well, and which is not used by reference.
     unsafe { vm.set_user_memory_region(region) }.map_err(KvmError::call("map its memory"))?;
     vm.set_tss_address(TASK_STATE)
         .map_err(KvmError::call("set its task state"))?;

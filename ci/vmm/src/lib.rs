@@ -26,7 +26,6 @@ pub mod linear;
 pub mod memory;
 pub mod options;
 mod state;
-pub mod topology;
 pub mod vcpu;
 mod vm;
 

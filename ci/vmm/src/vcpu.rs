@@ -81,8 +81,8 @@ pub struct Vcpu {
 enum Request {
     Nothing,
     Cpuid,
-    ReadMsr(u32),
-    WriteMsr(u32, u64),
+    /// Of a register.
+    Access(Access),
     Stop(Stop),
     /// It cannot go on.
     Crash(String),
@@ -100,9 +100,11 @@ impl Vcpu {
                         return Stop::Crashed(format!("CPUID cannot be answered: {why}"));
                     }
                 }
-                Request::ReadMsr(number) => self.access(machine, Access::Read(number)),
-                Request::WriteMsr(number, value) => {
-                    self.access(machine, Access::Write(number, value));
+                Request::Access(access) => {
+                    if !self.access(machine, access) {
+                        let what = "was inside a load that never ends,";
+                        return Stop::Interrupted(self.described(machine, what));
+                    }
                 }
                 Request::Stop(stop) => return stop,
                 Request::Crash(what) => return Stop::Crashed(self.described(machine, &what)),
@@ -136,11 +138,11 @@ impl Vcpu {
         match exit {
             VcpuExit::X86Rdmsr(exit) => {
                 count(&exits.rdmsr);
-                Request::ReadMsr(exit.index)
+                Request::Access(Access::Read(exit.index))
             }
             VcpuExit::X86Wrmsr(exit) => {
                 count(&exits.wrmsr);
-                Request::WriteMsr(exit.index, exit.data)
+                Request::Access(Access::Write(exit.index, exit.data))
             }
             VcpuExit::IoOut(port, _) if port == u16::from(CPUID_PORT) => {
                 count(&exits.cpuid);
@@ -173,7 +175,7 @@ impl Vcpu {
                     _ => Request::Nothing,
                 }
             }
-            VcpuExit::Intr | VcpuExit::Hlt => Request::Nothing,
+            VcpuExit::Intr => Request::Nothing,
             VcpuExit::Shutdown => Request::Crash("shut down (triple fault)".to_owned()),
             VcpuExit::InternalError => {
                 Request::Crash("came to an instruction that this KVM cannot execute".to_owned())
@@ -208,8 +210,9 @@ impl Vcpu {
         })
     }
 
-    /// Lets the model answer, and tells KVM.
-    fn access(&mut self, machine: &Machine, access: Access) {
+    /// Lets the model answer, and tells KVM. Where the answer never comes, it waits
+    /// until time is over, and returns false.
+    fn access(&mut self, machine: &Machine, access: Access) -> bool {
         let effect = machine
             .cpus
             .access(self.number, access, &self.linear(machine));
@@ -222,7 +225,7 @@ impl Vcpu {
                 while !machine.is_over.load(Ordering::Relaxed) {
                     thread::sleep(HUNG_NAP);
                 }
-                return;
+                return false;
             }
         };
         let run = self.fd.get_kvm_run();
@@ -233,6 +236,7 @@ impl Vcpu {
         if matches!(access, Access::Read(_)) {
             answer.data = value;
         }
+        true
     }
 }
 

@@ -2,27 +2,27 @@
 
 use std::ffi::{c_int, c_void};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use engine::{LateLoad, msr};
+use engine::{Engine, LateLoad, msr};
 use kvm_bindings::KVM_MAX_CPUID_ENTRIES;
+use kvm_ioctls::{Kvm, VmFd};
 use report::record;
-use stand_in::StandIn;
+use stand_in::{StandIn, Topology, TopologyError};
 use vmm_sys_util::signal::{Killable, SIGRTMIN, register_signal_handler};
 
 use crate::boot::{self, BootError};
 use crate::cpuid::Answers;
 use crate::devices::{CONSOLE_BYTES, CONSOLE_IRQ, Capped, Devices, Ended};
-use crate::image::{self, ImageError};
+use crate::image::{self, ImageError, Loaded};
 use crate::kvm::{self, KvmError};
 use crate::memory::{DEVICES, Memory, MemoryError};
 use crate::options::Options;
-use crate::topology::{Topology, TopologyError};
 use crate::vcpu::{Exits, Machine, Stop, Vcpu};
 
 /// What this is, in the machine's log.
@@ -51,7 +51,10 @@ pub enum Error {
     /// What the guest is told.
     #[error(transparent)]
     Boot(#[from] BootError),
-    /// A log cannot be written, or a thread not started.
+    /// The host has no thread for a CPU.
+    #[error("the host starts no thread for a CPU ({0}): give fewer CPUs")]
+    Thread(io::Error),
+    /// A log cannot be written.
     #[error("{}: {error}", path.display())]
     Log {
         /// Which.
@@ -77,51 +80,17 @@ pub fn run(options: &Options, began: Instant) -> Result<End, Error> {
     let engine = stand_in::configuration(&options.cpus)?;
     let config = engine.config();
     let topology = Topology::new(config.cpus, config.threads, options.packages)?;
-    let highest_id = topology.place(config.cpus - 1).apic_id;
-    let kvm = kvm::open(config.cpus, highest_id)?;
+    let kvm = kvm::open(topology)?;
     let memory = Memory::new(options.memory)?;
     let image = image::load(&options.kernel, &memory)?;
     let line = command_line(&options.append);
-    boot::prepare(&memory, &image, options.initrd.as_deref(), &line, &topology)?;
-    let vm = kvm::create(&kvm, &memory, registers(config.late_load))?;
-    let supported = kvm
-        .get_supported_cpuid(KVM_MAX_CPUID_ENTRIES)
-        .map_err(KvmError::call("say what CPUs it supports"))?;
-    let mut vcpus = Vec::new();
-    for number in 0..config.cpus {
-        let place = topology.place(number);
-        let fd = vm
-            .create_vcpu(place.apic_id.into())
-            .map_err(KvmError::call("make a CPU"))?;
-        // Where its frequency cannot be had the guest measures it.
-        let tsc_khz = fd.get_tsc_khz().unwrap_or(0);
-        let answers = Answers::new(supported.as_slice(), config, &topology, place, tsc_khz);
-        let told = answers
-            .for_kvm(|leaf, subleaf| engine.cpuid_change(number, leaf, subleaf))
-            .map_err(|_| KvmError::Call {
-                what: "take so many answers of CPUID",
-                why: vmm_sys_util::errno::Error::new(7),
-            })?;
-        fd.set_cpuid2(&told)
-            .map_err(KvmError::call("take the CPU's answers to CPUID"))?;
-        if number == 0 {
-            let before = fd
-                .get_sregs()
-                .map_err(KvmError::call("show a CPU's registers"))?;
-            let (general, system) = boot::registers(&before, &image);
-            fd.set_sregs(&system)
-                .and_then(|()| fd.set_regs(&general))
-                .map_err(KvmError::call("take the boot CPU's registers"))?;
-        }
-        vcpus.push(Vcpu {
-            number,
-            fd,
-            answers,
-        });
-    }
-    let file = |path: &PathBuf| {
+    boot::prepare(&memory, &image, options.initrd.as_deref(), &line, topology)?;
+    let vm = kvm::create(&kvm, &memory, &registers(config.late_load))?;
+    let vcpus = vcpus(&kvm, &vm, &engine, topology)?;
+    start_at(&vcpus[0], &image)?;
+    let file = |path: &Path| {
         Capped::create(path).map_err(|error| Error::Log {
-            path: path.clone(),
+            path: path.to_owned(),
             error,
         })
     };
@@ -139,23 +108,59 @@ pub fn run(options: &Options, began: Instant) -> Result<End, Error> {
         is_over: AtomicBool::new(false),
     });
     let (stops, stopped) = mpsc::channel();
-    let _ = register_signal_handler(SIGRTMIN(), on_signal);
+    register_signal_handler(SIGRTMIN(), on_signal)
+        .map_err(KvmError::call("let its CPUs be interrupted"))?;
     machine.cpus.note(&record::Entered {
         after_ns: u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX),
     });
     let threads = vcpus.into_iter().map(|vcpu| start(vcpu, &machine, &stops));
-    let threads: Vec<_> = threads
-        .collect::<Result<_, _>>()
-        .map_err(|error| Error::Log {
-            path: PathBuf::from("a CPU's thread"),
-            error,
-        })?;
+    let threads: Vec<_> = threads.collect::<Result<_, _>>().map_err(Error::Thread)?;
     let end = wait(&machine, &stopped, &threads, options.timeout);
     machine.cpus.close();
     for (cpu, exits) in (0..).zip(&machine.exits) {
         machine.cpus.note(&exits.record(cpu));
     }
     Ok(end)
+}
+
+/// The machine's CPUs, each with what it answers to CPUID.
+fn vcpus(kvm: &Kvm, vm: &VmFd, engine: &Engine, topology: Topology) -> Result<Vec<Vcpu>, KvmError> {
+    let supported = kvm
+        .get_supported_cpuid(KVM_MAX_CPUID_ENTRIES)
+        .map_err(KvmError::call("say what CPUs it supports"))?;
+    let vcpu = |number: u32| {
+        let place = topology.place(number);
+        let fd = vm
+            .create_vcpu(place.apic_id.into())
+            .map_err(KvmError::call("make a CPU"))?;
+        // Where its frequency cannot be had the guest measures it.
+        let tsc_khz = fd.get_tsc_khz().unwrap_or(0);
+        let config = engine.config();
+        let answers = Answers::new(supported.as_slice(), config, topology, place, tsc_khz);
+        let told = answers
+            .for_kvm(|leaf, subleaf| engine.cpuid_change(number, leaf, subleaf))
+            .map_err(|_| KvmError::Answers)?;
+        fd.set_cpuid2(&told)
+            .map_err(KvmError::call("take the CPU's answers to CPUID"))?;
+        Ok(Vcpu {
+            number,
+            fd,
+            answers,
+        })
+    };
+    (0..topology.nr_cpus()).map(vcpu).collect()
+}
+
+/// Puts the boot CPU where the image begins.
+fn start_at(boot_cpu: &Vcpu, image: &Loaded) -> Result<(), KvmError> {
+    let fd = &boot_cpu.fd;
+    let before = fd
+        .get_sregs()
+        .map_err(KvmError::call("show a CPU's registers"))?;
+    let (general, system) = boot::registers(&before, image);
+    fd.set_sregs(&system)
+        .and_then(|()| fd.set_regs(&general))
+        .map_err(KvmError::call("take the boot CPU's registers"))
 }
 
 /// A signal is only to bring a CPU out.
@@ -218,19 +223,12 @@ fn command_line(append: &str) -> String {
     }
 }
 
-/// The registers that the model answers.
-const fn registers(late_load: LateLoad) -> &'static [u32] {
-    const ALL: [u32; 6] = [
-        msr::PLATFORM_ID,
-        msr::BIOS_UPDT_TRIG,
-        msr::BIOS_SIGN_ID,
-        msr::PATCH_LOADER,
-        msr::ARCH_CAPABILITIES,
-        msr::MCU_CONTROL,
-    ];
-    match late_load {
-        // KVM's own, where it has them.
-        LateLoad::Always => ALL.split_at(4).0,
-        LateLoad::Enabled | LateLoad::Disabled => &ALL,
-    }
+/// The registers that are the model's: where it has no control of loading, those
+/// of that are KVM's, as far as it has them.
+fn registers(late_load: LateLoad) -> Vec<u32> {
+    let has_control = late_load != LateLoad::Always;
+    let is_control = |number: &u32| matches!(*number, msr::ARCH_CAPABILITIES | msr::MCU_CONTROL);
+    let ours = msr::ANSWERED.into_iter();
+    ours.filter(|number| has_control || !is_control(number))
+        .collect()
 }

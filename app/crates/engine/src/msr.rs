@@ -1,5 +1,16 @@
 //! The registers that the model answers, by number.
 
+/// Those that any model may answer; which it does depends on the vendor and on
+/// whether updates can be switched off. All others it passes over.
+pub const ANSWERED: [u32; 6] = [
+    PLATFORM_ID,
+    BIOS_UPDT_TRIG,
+    BIOS_SIGN_ID,
+    ARCH_CAPABILITIES,
+    MCU_CONTROL,
+    PATCH_LOADER,
+];
+
 /// IA32_PLATFORM_ID: bits 52:50 are Intel's platform id (SDM volume 4).
 pub const PLATFORM_ID: u32 = 0x17;
 /// IA32_BIOS_UPDT_TRIG: a write loads an Intel update (SDM volume 3, "Microcode

@@ -37,3 +37,20 @@ impl Write for Capped {
         self.file.flush()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_over_the_limit_is_dropped_without_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        let mut log = Capped::create(&path).unwrap();
+        log.left = 5;
+        log.write_all(b"123").unwrap();
+        log.write_all(b"4567").unwrap();
+        log.write_all(b"8").unwrap();
+        assert_eq!(std::fs::read(path).unwrap(), b"12345");
+    }
+}

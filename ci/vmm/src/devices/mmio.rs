@@ -53,6 +53,11 @@ impl<D: Device> Transport<D> {
         }
     }
 
+    #[cfg(test)]
+    pub(super) const fn device(&self) -> &D {
+        &self.device
+    }
+
     /// Whether its interrupt is on.
     pub const fn interrupts(&self) -> bool {
         self.interrupt_status != 0
