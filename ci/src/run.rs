@@ -17,7 +17,7 @@ use crate::judge::{Ending, Judgement, Stream, judge};
 use crate::machine::emulator::Emulator;
 use crate::machine::qemu::{Plugin, Qemu};
 use crate::machine::vmm::Vmm;
-use crate::machine::{Machine, Topology};
+use crate::machine::{Machine, Payload, Topology};
 use crate::provenance;
 use crate::result::{Context, Files, Provenance, RunResult};
 use crate::scenario::{self, Scenario, deny_skip};
@@ -110,44 +110,14 @@ impl Runner {
         let kind = scenario.machine.kind;
         let started = Timestamp::now();
         let context = self.context(scenario, started);
+        let runs = self.tree.runs();
         let create = || {
-            let runs = self.tree.runs();
             Files::create(&runs, &format!("{}-{kind}", scenario.name), started).map_err(at(&runs))
         };
         let (mut result, files) = if let Some(reason) = scenario.unavailable() {
             (unjudged(Verdict::Skip, reason, context), create()?)
         } else {
-            progress.set_message("choosing the microcode");
-            let spec = &scenario.firmware;
-            let cpu = &scenario.machine.cpu;
-            let firmware = firmware::resolve(spec, cpu, &self.tree.firmware(), progress)?;
-            can_repeat(scenario, &firmware)?;
-            let files = create()?;
-            fs::write(files.initrd(), &firmware.initrd).map_err(at(files.dir()))?;
-            progress.set_message("building the guest");
-            let library = built(&self.library, || Library::compile(self.tree.root()))?;
-            let image = match spec.delivery {
-                Delivery::Embedded => library
-                    .link(Some(&files.initrd()))
-                    .map_err(|error| Error::Build(error.into()))?,
-                Delivery::Module => built(&self.bare, || library.link(None))?.clone(),
-            };
-            progress.set_message(format!("running {} on {kind}", scenario.name));
-            let job = Job::new(scenario, topology, image, &firmware, &files);
-            let (machine, version) = self.machine(scenario, job, progress)?;
-            let context = Context {
-                firmware: Some(firmware.record),
-                provenance: Provenance {
-                    kernel: Some(library.kernel.clone()),
-                    toolchain: Some(library.toolchain.clone()),
-                    qemu: version,
-                    ..context.provenance
-                },
-                ..context
-            };
-            let timeout = scenario.machine.timeout();
-            let result = boot(&machine, timeout, &files, context).map_err(at(files.dir()))?;
-            (result, files)
+            self.take_place(scenario, topology, context, create, progress)?
         };
         if deny_skips {
             deny_skip(&mut result);
@@ -160,6 +130,63 @@ impl Runner {
         Ok(Run { result, files })
     }
 
+    /// Makes what a scenario needs, boots its machine and judges it. The folder is
+    /// created once there is microcode to put into it.
+    fn take_place(
+        &self,
+        scenario: &Scenario,
+        topology: Topology,
+        context: Context,
+        create: impl FnOnce() -> Result<Files, Error>,
+        progress: &ProgressBar,
+    ) -> Result<(RunResult, Files), Error> {
+        let (spec, machine) = (&scenario.firmware, &scenario.machine);
+        progress.set_message("choosing the microcode");
+        let firmware = firmware::resolve(spec, &machine.cpu, &self.tree.firmware(), progress)?;
+        can_repeat(scenario, &firmware)?;
+        let files = create()?;
+        let initrd = files.initrd();
+        fs::write(&initrd, &firmware.initrd).map_err(at(files.dir()))?;
+        progress.set_message("building the guest");
+        let library = built(&self.library, || Library::compile(self.tree.root()))?;
+        let (image, module) = match spec.delivery {
+            Delivery::Embedded => {
+                let image = library.link(Some(&initrd));
+                let image = image.map_err(|error| Error::Build(error.into()))?;
+                (image, None)
+            }
+            Delivery::Module => {
+                let image = built(&self.bare, || library.link(None))?;
+                (image.clone(), Some(initrd))
+            }
+        };
+        progress.set_message(format!("running {} on {}", scenario.name, machine.kind));
+        let model = firmware
+            .kind(&machine.cpu, machine.revision, &machine.model)
+            .map(|kind| machine.model.config(&kind, topology));
+        let patience_us = machine.kind.patience_us(topology.nr_cpus());
+        let payload = Payload {
+            topology,
+            image,
+            module,
+            nr_initrd_bytes: firmware.initrd.len() as u64,
+            command_line: scenario.guest.command_line(patience_us, model.as_ref()),
+        };
+        let (started, version) = self.machine(scenario, &firmware, model, payload, progress)?;
+        let context = Context {
+            firmware: Some(firmware.record),
+            provenance: Provenance {
+                kernel: Some(library.kernel.clone()),
+                toolchain: Some(library.toolchain.clone()),
+                qemu: version,
+                ..context.provenance
+            },
+            ..context
+        };
+        let result = boot(&started, machine.timeout(), &files, context).map_err(at(files.dir()))?;
+        Ok((result, files))
+    }
+
     /// The result of a scenario that could not be run: an ERROR, and not as
     /// declared even where an ERROR is.
     #[must_use]
@@ -170,47 +197,42 @@ impl Runner {
         result
     }
 
-    /// The machine that the job runs on, and QEMU's version if it is QEMU's.
+    /// The machine of a scenario, and QEMU's version if it is QEMU's.
     fn machine(
         &self,
         scenario: &Scenario,
-        job: Job,
+        firmware: &Firmware,
+        model: Option<Config>,
+        payload: Payload,
         progress: &ProgressBar,
     ) -> Result<(Started, Option<String>), Error> {
         let machine = &scenario.machine;
-        let kind = machine.kind;
-        if let (Machine::Kvm, Some(config)) = (kind, &job.model) {
+        if let (Machine::Kvm, Some(config)) = (machine.kind, &model) {
             let program = built(&self.monitor, || {
                 build::monitor(&self.tree).map(|()| self.tree.monitor())
             })?;
             let vmm = Vmm {
                 program: program.clone(),
                 config: config.clone(),
-                topology: job.topology,
-                image: job.image,
-                module: job.module,
-                nr_initrd_bytes: job.nr_initrd_bytes,
-                command_line: job.command_line,
+                payload,
             };
             return Ok((Started::Vmm(Box::new(vmm)), None));
         }
-        let (emulator, plugin) = self.emulator(kind, progress)?;
+        let (emulator, plugin) = self.emulator(machine.kind, progress)?;
         let version = emulator.version();
         let qemu = Qemu {
             emulator,
-            machine: kind,
+            machine: machine.kind,
             accel: machine.accel().to_owned(),
             cpu: machine.cpu.clone(),
-            revision: job.revision,
+            revision: machine
+                .revision
+                .or_else(|| firmware.lowest_start(&machine.cpu)),
             model: plugin
-                .zip(job.model)
+                .zip(model)
                 .map(|(library, config)| Plugin { library, config }),
             is_bare: false,
-            topology: job.topology,
-            image: job.image,
-            module: job.module,
-            nr_initrd_bytes: job.nr_initrd_bytes,
-            command_line: job.command_line,
+            payload,
             extra: machine.qemu_args.clone(),
         };
         Ok((Started::Qemu(Box::new(qemu)), version))
@@ -285,49 +307,6 @@ fn unjudged(verdict: Verdict, reason: String, context: Context) -> RunResult {
         machine: Stream::default(),
     };
     RunResult::new(&judgement, context)
-}
-
-/// What a machine is given, whichever it is.
-struct Job {
-    topology: Topology,
-    image: PathBuf,
-    module: Option<PathBuf>,
-    nr_initrd_bytes: u64,
-    command_line: String,
-    /// What CPUs that take updates are, if the CPU is known.
-    model: Option<Config>,
-    /// The revision that CPUs start with.
-    revision: Option<u32>,
-}
-
-impl Job {
-    fn new(
-        scenario: &Scenario,
-        topology: Topology,
-        image: PathBuf,
-        firmware: &Firmware,
-        files: &Files,
-    ) -> Self {
-        let machine = &scenario.machine;
-        let patience_us = machine.kind.patience_us(topology.nr_cpus());
-        let model = firmware
-            .kind(&machine.cpu, machine.revision, &machine.model)
-            .map(|kind| machine.model.config(&kind, topology));
-        Self {
-            topology,
-            image,
-            module: match scenario.firmware.delivery {
-                Delivery::Embedded => None,
-                Delivery::Module => Some(files.initrd()),
-            },
-            nr_initrd_bytes: firmware.initrd.len() as u64,
-            command_line: scenario.guest.command_line(patience_us, model.as_ref()),
-            model,
-            revision: machine
-                .revision
-                .or_else(|| firmware.lowest_start(&machine.cpu)),
-        }
-    }
 }
 
 /// A machine that is started.

@@ -15,6 +15,7 @@ pub use stand_in::{MAX_CPUS, Topology, TopologyError};
 
 use std::fmt;
 use std::num::NonZero;
+use std::path::PathBuf;
 use std::thread::available_parallelism;
 
 use clap::ValueEnum;
@@ -27,12 +28,29 @@ const MIB: u64 = 1 << 20;
 const MEMORY_MIB: u64 = 128;
 const MEMORY_PER_CPU_MIB: u64 = 2;
 
-/// Memory of a machine in MiB. The microcode lies in it twice: as it was given,
-/// and as the guest's copies.
-const fn memory_mib(topology: Topology, nr_initrd_bytes: u64) -> u64 {
-    MEMORY_MIB
-        + MEMORY_PER_CPU_MIB * topology.nr_cpus() as u64
-        + (2 * nr_initrd_bytes).div_ceil(MIB)
+/// What a machine runs, and on how many CPUs.
+#[derive(Clone, Debug)]
+pub struct Payload {
+    /// The CPUs.
+    pub topology: Topology,
+    /// The unikernel.
+    pub image: PathBuf,
+    /// The initrd that is handed over beside it, if any.
+    pub module: Option<PathBuf>,
+    /// Size of the microcode in bytes, whichever way it comes in.
+    pub nr_initrd_bytes: u64,
+    /// The guest's command line.
+    pub command_line: String,
+}
+
+impl Payload {
+    /// The memory that it needs, in MiB. The microcode lies in it twice: as it was
+    /// given, and as the guest's copies.
+    const fn memory_mib(&self) -> u64 {
+        MEMORY_MIB
+            + MEMORY_PER_CPU_MIB * self.topology.nr_cpus() as u64
+            + (2 * self.nr_initrd_bytes).div_ceil(MIB)
+    }
 }
 
 /// What stands behind the guest's CPUs.

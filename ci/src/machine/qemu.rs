@@ -17,7 +17,7 @@ use std::time::Duration;
 use engine::{Config, LateLoad};
 
 use super::emulator::Emulator;
-use super::{Cpu, Machine, Topology, memory_mib, process};
+use super::{Cpu, Machine, Payload, Topology, process};
 use crate::judge::Ending;
 use crate::result::Files;
 
@@ -38,16 +38,8 @@ pub struct Qemu {
     pub model: Option<Plugin>,
     /// Whether the CPU keeps quiet about what it runs under.
     pub is_bare: bool,
-    /// How many of it.
-    pub topology: Topology,
-    /// The unikernel.
-    pub image: PathBuf,
-    /// The initrd that the boot loader hands over, if any.
-    pub module: Option<PathBuf>,
-    /// Size of the microcode in bytes, whichever way it comes in.
-    pub nr_initrd_bytes: u64,
-    /// The guest's command line.
-    pub command_line: String,
+    /// How many of it, and what runs on them.
+    pub payload: Payload,
     /// What the user adds.
     pub extra: Vec<String>,
 }
@@ -93,7 +85,7 @@ impl Qemu {
     fn plugin(&self, plugin: &Plugin, files: &Files) -> String {
         let path = |path: &Path| text(path).replace(',', ",,");
         let cores = if self.has_one_thread() {
-            format!(",cores={}", self.topology.nr_cores)
+            format!(",cores={}", self.payload.topology.nr_cores)
         } else {
             String::new()
         };
@@ -112,8 +104,8 @@ impl Qemu {
             nr_packages,
             nr_cores,
             nr_threads,
-        } = self.topology;
-        let nr_cpus = self.topology.nr_cpus();
+        } = self.payload.topology;
+        let nr_cpus = self.payload.topology.nr_cpus();
         let shape = format!("sockets={nr_packages},cores={nr_cores},threads={nr_threads}");
         let config = self.model.as_ref().map(|model| &model.config);
         let own = |core: u32| {
@@ -163,11 +155,11 @@ impl Qemu {
             "-cpu",
             &(self.cpu.qemu_cpu(self.machine, self.revision) + &self.properties()),
             "-m",
-            &format!("{}M", memory_mib(self.topology, self.nr_initrd_bytes)),
+            &format!("{}M", self.payload.memory_mib()),
             "-kernel",
-            &text(&self.image),
+            &text(&self.payload.image),
             "-append",
-            &self.command_line,
+            &self.payload.command_line,
             "-serial",
             &format!("file:{}", text(&files.serial())),
             "-device",
@@ -192,7 +184,7 @@ impl Qemu {
         if let Some(plugin) = &self.model {
             arguments.extend(["-plugin".to_owned(), self.plugin(plugin, files)]);
         }
-        if let Some(module) = &self.module {
+        if let Some(module) = &self.payload.module {
             arguments.extend(["-initrd".to_owned(), text(module)]);
         }
         arguments.extend_from_slice(&self.extra);
@@ -241,11 +233,13 @@ mod tests {
             accel: "tcg,thread=multi".to_owned(),
             cpu: Cpu::default(),
             revision: None,
-            topology: Topology::new(8, 2, 2).unwrap(),
-            image: "/i/muster.elf".into(),
-            module: None,
-            nr_initrd_bytes: (1 << 20) + 1,
-            command_line: "muster -- protocol=muster".to_owned(),
+            payload: Payload {
+                topology: Topology::new(8, 2, 2).unwrap(),
+                image: "/i/muster.elf".into(),
+                module: None,
+                nr_initrd_bytes: (1 << 20) + 1,
+                command_line: "muster -- protocol=muster".to_owned(),
+            },
             extra: vec!["-icount".to_owned(), "shift=0".to_owned()],
         }
     }
@@ -341,7 +335,7 @@ mod tests {
         let mut qemu = qemu();
         let files = Files::at(Path::new("/r"));
         assert!(!qemu.arguments(&files).contains(&"-initrd".to_owned()));
-        qemu.module = Some("/r/initrd.img".into());
+        qemu.payload.module = Some("/r/initrd.img".into());
         assert_eq!(
             values(&qemu.arguments(&files), "-initrd"),
             ["/r/initrd.img"]

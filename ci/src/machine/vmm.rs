@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use engine::Config;
 
-use super::{Topology, memory_mib, process};
+use super::{Payload, process};
 use crate::judge::Ending;
 use crate::result::Files;
 
@@ -22,31 +22,21 @@ pub struct Vmm {
     pub program: PathBuf,
     /// What its CPUs are.
     pub config: Config,
-    /// How many of them.
-    pub topology: Topology,
-    /// The unikernel.
-    pub image: PathBuf,
-    /// The initrd that the monitor hands over, if any.
-    pub module: Option<PathBuf>,
-    /// Size of the microcode in bytes, whichever way it comes in.
-    pub nr_initrd_bytes: u64,
-    /// The guest's command line.
-    pub command_line: String,
+    /// How many of them, and what runs on them.
+    pub payload: Payload,
 }
 
 impl Vmm {
     /// The monitor's arguments.
     fn arguments(&self, files: &Files, timeout: Duration) -> Vec<String> {
         let text = |path: PathBuf| path.display().to_string();
+        let payload = &self.payload;
         let mut arguments: Vec<_> = [
-            ("--kernel", text(self.image.clone())),
-            ("--append", self.command_line.clone()),
+            ("--kernel", text(payload.image.clone())),
+            ("--append", payload.command_line.clone()),
             ("--cpus", text(files.cpus())),
-            ("--packages", self.topology.nr_packages.to_string()),
-            (
-                "--memory",
-                memory_mib(self.topology, self.nr_initrd_bytes).to_string(),
-            ),
+            ("--packages", payload.topology.nr_packages.to_string()),
+            ("--memory", payload.memory_mib().to_string()),
             ("--console", text(files.console())),
             ("--serial", text(files.serial())),
             ("--log", text(files.machine())),
@@ -55,7 +45,7 @@ impl Vmm {
         .into_iter()
         .flat_map(|(option, value)| [option.to_owned(), value])
         .collect();
-        if let Some(module) = &self.module {
+        if let Some(module) = &payload.module {
             arguments.extend(["--initrd".to_owned(), text(module.clone())]);
         }
         arguments

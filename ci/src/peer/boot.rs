@@ -13,9 +13,9 @@ use super::packages::Program;
 use super::{Error, MACHINE, Observation, Peer, Words, at};
 use crate::firmware::Firmware;
 use crate::judge::Ending;
-use crate::machine::Topology;
 use crate::machine::emulator::Emulator;
 use crate::machine::qemu::{Plugin, Qemu};
+use crate::machine::{Payload, Topology};
 use crate::result::{Files, read_lossy};
 use crate::scenario::MachineTable;
 use crate::tree::Tree;
@@ -93,11 +93,13 @@ fn qemu(
             .zip(config)
             .map(|(library, config)| Plugin { library, config }),
         is_bare: true,
-        topology,
-        image: host.program.image.clone(),
-        module: Some(peer.module(&files.initrd())),
-        nr_initrd_bytes: firmware.initrd.len() as u64,
-        command_line: peer.command_line(case.checks_digests),
+        payload: Payload {
+            topology,
+            image: host.program.image.clone(),
+            module: Some(peer.module(&files.initrd())),
+            nr_initrd_bytes: firmware.initrd.len() as u64,
+            command_line: peer.command_line(case.checks_digests),
+        },
         extra: vec!["-m".to_owned(), format!("{MEMORY_MIB}M")],
     }
 }
