@@ -7,22 +7,22 @@ use std::process::Command;
 use crate::machine::Machine;
 use crate::result::Provenance;
 
-/// KVM modules by what backs /dev/kvm; the most telling first.
+/// KVM modules by what backs /dev/kvm; the most telling first, which needs no
+/// hardware and interprets.
 const KVM_MODULES: [&str; 4] = ["kvm_pvm", "kvm_intel", "kvm_amd", "kvm"];
 
 /// The provenance of a run on `machine`; what concerns the image and QEMU is
 /// known once they are built and found.
 pub(crate) fn collect(root: &Path, machine: Machine) -> Provenance {
+    let kvm = machine.is_kvm().then(kvm_module).flatten();
     Provenance {
         commit: commit(root),
         kernel: None,
         toolchain: None,
         qemu: None,
         host_cpu: cpuinfo("model name"),
-        kvm: match machine {
-            Machine::Model | Machine::Tcg => None,
-            Machine::Kvm | Machine::KvmQemu => kvm_module(),
-        },
+        kvm_interprets: kvm.as_deref().is_some_and(interprets),
+        kvm,
     }
 }
 
@@ -52,6 +52,14 @@ pub(crate) fn cpuinfo(key: &str) -> Option<String> {
         let (found, value) = line.split_once(':')?;
         (found.trim() == key).then(|| value.trim().to_owned())
     })
+}
+
+/// Whether KVM interprets whatever of a guest is privileged: by its module, or
+/// because the CPU has nothing that could run a guest.
+fn interprets(module: &str) -> bool {
+    let flags = cpuinfo("flags").unwrap_or_default();
+    let virtualizes = flags.split(' ').any(|flag| matches!(flag, "vmx" | "svm"));
+    module == KVM_MODULES[0] || !virtualizes
 }
 
 fn kvm_module() -> Option<String> {

@@ -47,8 +47,13 @@ fn heading(result: &RunResult) -> String {
     let context = &result.context;
     let mut text = format!("{BOLD}{}{BOLD:#}", context.scenario);
     if let (Some(machine), Some(accel)) = (context.machine, &context.accel) {
+        let flavour = context.provenance.kvm.as_deref();
+        let names: Vec<_> = match flavour {
+            Some(flavour) if accel == machine.name() => vec![flavour],
+            _ => [accel.as_str()].into_iter().chain(flavour).collect(),
+        };
         // Writing to a string cannot fail.
-        let _ = write!(text, " on {machine} ({accel})");
+        let _ = write!(text, " on {machine} ({})", names.join(", "));
     }
     if result.timing.modelled_load {
         text += ", CPUs modelled in the guest: modelled load";

@@ -6,7 +6,8 @@
 //! trial is shown as ignored with the reason; with `MUSTER_DENY_SKIPS=1` it
 //! fails.
 
-use std::env;
+mod skips;
+
 use std::process::ExitCode;
 use std::thread::available_parallelism;
 
@@ -53,15 +54,12 @@ fn compare(peer: Peer, cases: &[&str]) -> Result<Completion, Failed> {
         release: Release::default(),
         cases: cases.iter().map(ToString::to_string).collect(),
         nr_jobs: available_parallelism().map_or(1, Into::into),
-        deny_skips: env::var_os("MUSTER_DENY_SKIPS").is_some_and(|value| value == "1"),
+        deny_skips: skips::are_denied(),
     };
     let report = peer::run(&tree, &request, &ProgressBar::hidden())?;
     match report.verdict {
         Verdict::Pass => Ok(Completion::Completed),
-        Verdict::Skip => {
-            eprintln!("{peer}: ignored: {}", report.reason);
-            Ok(Completion::ignored_with(report.reason))
-        }
+        Verdict::Skip => skips::skipped(report.reason),
         _ => Err(shown::report(&report).into()),
     }
 }

@@ -12,10 +12,9 @@
 //! set, and "what others say" is said anew each time: by `iucode_tool`, and by
 //! a second reader of a few lines. For some sets the counts are known too.
 
-use std::env;
 use std::process::ExitCode;
 
-use libtest_mimic::{Arguments, Completion, FormatSetting, Trial, run};
+use libtest_mimic::{Arguments, Completion, Trial, run};
 
 #[path = "vendor/amd.rs"]
 mod amd;
@@ -31,11 +30,10 @@ mod iucode;
 mod reader;
 #[path = "vendor/sets.rs"]
 mod sets;
+mod skips;
 
 use sets::{Outcome, Stop};
-
-/// Makes a trial that was ignored one that failed, when it is 1.
-const DENY_SKIPS: &str = "MUSTER_DENY_SKIPS";
+use skips::skipped;
 
 /// Proves what a trial's name says, or tells why not.
 type Proof = fn() -> Outcome;
@@ -92,9 +90,6 @@ const TRIALS: [(&str, Proof); 12] = [
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let says = arguments.nocapture;
-    // Only the long form shows why a trial was ignored.
-    let shows_reasons =
-        !arguments.quiet && matches!(arguments.format, None | Some(FormatSetting::Pretty));
     let trials = TRIALS.map(|(name, prove)| {
         Trial::ignorable_test(name, move || match prove() {
             Ok(notes) => {
@@ -104,20 +99,8 @@ fn main() -> ExitCode {
                 Ok(Completion::Completed)
             }
             Err(Stop::Failed(message)) => Err(message.into()),
-            Err(Stop::Skipped(reason)) if denies_skips() => {
-                Err(format!("{reason} ({DENY_SKIPS} is 1)").into())
-            }
-            Err(Stop::Skipped(reason)) => {
-                if !shows_reasons {
-                    eprintln!("{name}: ignored: {reason}");
-                }
-                Ok(Completion::ignored_with(reason))
-            }
+            Err(Stop::Skipped(reason)) => skipped(format!("{name}: {reason}")),
         })
     });
     run(&arguments, trials.into()).exit_code()
-}
-
-fn denies_skips() -> bool {
-    env::var_os(DENY_SKIPS).is_some_and(|value| value == "1")
 }

@@ -110,6 +110,12 @@ impl Machine {
         }
     }
 
+    /// Whether the host's KVM runs it.
+    #[must_use]
+    pub const fn is_kvm(self) -> bool {
+        matches!(self, Self::Kvm | Self::KvmQemu)
+    }
+
     /// Whether QEMU runs it.
     #[must_use]
     pub const fn is_qemu(self) -> bool {

@@ -81,6 +81,10 @@ pub struct Provenance {
     /// The KVM module that backs /dev/kvm (`kvm_intel`, `kvm_amd`,
     /// `kvm_pvm`); `None` without KVM.
     pub kvm: Option<String>,
+    /// Whether that KVM has no hardware to run on and interprets the guest: then
+    /// no time of the run means anything.
+    #[serde(default)]
+    pub kvm_interprets: bool,
 }
 
 /// A run, judged.

@@ -167,6 +167,15 @@ impl Expectation {
         self
     }
 
+    /// Whether it leaves open for a CPU if it takes the update, so that the next
+    /// run may end otherwise.
+    #[must_use]
+    pub fn leaves_success_open(&self) -> bool {
+        self.outcomes
+            .as_ref()
+            .is_some_and(Outcomes::leave_success_open)
+    }
+
     /// Forgets what is said of CPUs by their numbers, where there are others.
     pub(super) fn forget_numbers(&mut self) {
         for outcomes in [&mut self.outcomes, &mut self.arrivals] {

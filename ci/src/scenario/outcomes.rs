@@ -49,6 +49,18 @@ impl Outcomes {
         matches!(self, Self::All(_))
     }
 
+    /// Whether it leaves open for a CPU if it takes the update.
+    pub(super) fn leave_success_open(&self) -> bool {
+        let is_open = |any: &AnyOf<Outcome>| {
+            let has = |success| any.0.iter().any(|one| one.0.is_success() == success);
+            has(true) && has(false)
+        };
+        match self {
+            Self::All(outcome) => is_open(outcome),
+            Self::Each(outcomes) => outcomes.iter().any(is_open),
+        }
+    }
+
     /// For that many CPUs.
     pub(super) fn of(&self, nr_cpus: usize) -> Vec<AnyOf<Outcome>> {
         match self {

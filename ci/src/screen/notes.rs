@@ -11,9 +11,29 @@ use crate::result::{RunResult, status_word};
 
 /// All of it, as many lines as there is to say.
 pub(super) fn all(result: &RunResult) -> String {
-    [features, tests, nmis, rounds, arrivals]
+    [times, features, tests, nmis, rounds, arrivals]
         .map(|note| note(result))
         .concat()
+}
+
+/// That no time means anything, and an empty line, if that is so.
+fn times(result: &RunResult) -> String {
+    let provenance = &result.context.provenance;
+    let Some(flavour) = provenance
+        .kvm
+        .as_ref()
+        .filter(|_| provenance.kvm_interprets)
+    else {
+        return String::new();
+    };
+    if result.cpus.is_empty() {
+        return String::new();
+    }
+    let style = AnsiColor::Yellow.on_default();
+    format!(
+        "{style}no time means anything{style:#}: this host's KVM ({flavour}) has no hardware to run \
+         on and interprets the guest\n\n"
+    )
 }
 
 /// A line for each feature word that changed, and one that is empty.
@@ -149,6 +169,16 @@ fn arrivals(result: &RunResult) -> String {
 mod tests {
     use super::*;
     use crate::result::tests::{passed, passed_with};
+
+    #[test]
+    fn the_times_of_an_interpreted_kvm_are_said_to_mean_nothing() {
+        let mut result = passed();
+        result.context.provenance.kvm = Some("kvm_pvm".to_owned());
+        assert!(!all(&result).contains("no time means anything"));
+        result.context.provenance.kvm_interprets = true;
+        assert!(all(&result).contains("no time means anything"));
+        assert!(all(&result).contains("(kvm_pvm)"));
+    }
 
     #[test]
     fn a_feature_word_that_changed_has_a_line_and_none_that_did_not() {

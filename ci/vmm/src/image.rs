@@ -199,63 +199,15 @@ fn divert(memory: &Memory, first: u64, end: u64) -> Result<(), u64> {
 }
 
 #[cfg(test)]
+#[path = "../tests/guest/mod.rs"]
+mod guest;
+
+#[cfg(test)]
 mod tests {
+    use super::guest::{AT, CODE, TABLE, image, notes};
     use super::*;
 
-    const AT: u64 = 0x20_0000;
-    /// Where the code lies in the file and in memory.
-    const CODE: u64 = 0x200;
-
-    fn note(name: &[u8], kind: u32, desc: &[u8]) -> Vec<u8> {
-        let word = |number: usize| u32::try_from(number).unwrap().to_le_bytes();
-        let mut note = [word(name.len()), word(desc.len()), kind.to_le_bytes()].concat();
-        for part in [name, desc] {
-            note.extend(part);
-            note.resize(note.len().next_multiple_of(4), 0);
-        }
-        note
-    }
-
-    /// An image of one segment: these notes, then two CPUIDs and their table.
-    fn image(notes: &[Vec<u8>]) -> Vec<u8> {
-        let header = |kind: u32, offset: u64, nr_bytes: u64| {
-            let words = [offset, AT + offset, AT + offset, nr_bytes, nr_bytes, 4];
-            let mut header = [kind, 7].map(u32::to_le_bytes).concat();
-            header.extend(words.map(u64::to_le_bytes).concat());
-            header
-        };
-        let notes = notes.concat();
-        let mut image = b"\x7fELF\x02\x01\x01".to_vec();
-        image.resize(16, 0);
-        image.extend([2, 0, 0x3e, 0, 1, 0, 0, 0]);
-        image.extend([AT, 64, 0].map(u64::to_le_bytes).concat());
-        image.extend([0, 0, 0, 0, 64, 0, 56, 0, 2, 0, 64, 0, 0, 0, 0, 0]);
-        image.extend(header(1, 0, 0x300));
-        image.extend(header(4, 0x100, notes.len() as u64));
-        image.resize(0x100, 0);
-        image.extend(notes);
-        image.resize(0x200, 0x90);
-        image.extend([CPUID, CPUID].concat());
-        image.resize(0x210, 0x90);
-        // Distances from the table's own entries.
-        image.extend([-0x10_i32, -0x12].map(i32::to_le_bytes).concat());
-        image.resize(0x300, 0);
-        image
-    }
-
-    fn notes(table: [u64; 2]) -> [Vec<u8>; 2] {
-        let entry = 0x20_0200_u32.to_le_bytes();
-        [
-            note(b"Xen\0", PVH_ENTRY, &entry),
-            note(
-                b"Muster\0",
-                CPUID_TABLE,
-                &table.map(u64::to_le_bytes).concat(),
-            ),
-        ]
-    }
-
-    const TABLE: [u64; 2] = [AT + 0x210, AT + 0x218];
+    const NOP: u8 = 0x90;
 
     fn placed(image: &[u8]) -> Result<(Loaded, Memory), ImageError> {
         let memory = Memory::new(16).unwrap();
@@ -264,22 +216,23 @@ mod tests {
 
     #[test]
     fn an_image_lies_where_it_says_and_its_cpuids_are_exits() {
-        let (loaded, memory) = placed(&image(&notes(TABLE))).unwrap();
-        assert_eq!((loaded.entry, loaded.end), (0x20_0200, AT + 0x300));
-        let mut code = [0; 6];
-        assert!(memory.get(AT + CODE, &mut code));
-        assert_eq!(code, [OUT[0], OUT[1], OUT[0], OUT[1], 0x90, 0x90]);
+        let (loaded, memory) = placed(&image(&notes(TABLE), &[NOP])).unwrap();
+        assert_eq!((loaded.entry, loaded.end), (0x20_0204, AT + 0x300));
+        let mut code = [0; 5];
+        assert!(memory.get(AT + CODE as u64, &mut code));
+        assert_eq!(code, [OUT[0], OUT[1], OUT[0], OUT[1], NOP]);
     }
 
     #[test]
     fn what_is_no_image_of_ours_is_refused_with_what_is_missing() {
         let said = |image: &[u8]| placed(image).unwrap_err().to_string();
+        let image = |notes: &[Vec<u8>]| image(notes, &[]);
         assert!(said(b"MZ").contains("no ELF"));
         let [pvh, own] = notes(TABLE);
         assert!(said(&image(std::slice::from_ref(&own))).contains("no note of PVH"));
         assert!(said(&image(std::slice::from_ref(&pvh))).contains("no note of Muster"));
         // A table that names what is no CPUID, or lies nowhere.
-        let wrong = notes([AT + 0x214, AT + 0x21c]);
+        let wrong = notes([AT + 0x274, AT + 0x27c]);
         assert!(said(&image(&wrong)).contains("table of CPUIDs names"));
         let nowhere = notes([u64::MAX - 3, u64::MAX]);
         assert!(said(&image(&nowhere)).contains("0xfffffffffffffffc"));
