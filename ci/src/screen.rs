@@ -96,10 +96,18 @@ pub fn verdict(result: &RunResult) -> String {
         "{style}{}{expected}{style:#}: {}",
         result.verdict, result.reason
     );
-    for deviation in &result.deviations {
+    for deviation in deviations(result) {
         let _ = write!(text, "\n  {deviation}");
     }
     text
+}
+
+/// What is not as declared. That a run was skipped says it all.
+pub(crate) fn deviations(result: &RunResult) -> &[String] {
+    match result.verdict {
+        Verdict::Skip => &[],
+        _ => &result.deviations,
+    }
 }
 
 /// The colour of a verdict: green for what is as declared.

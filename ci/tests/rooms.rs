@@ -176,7 +176,10 @@ fn every_patch_stands_in_the_series_and_in_the_table() {
 fn recipes_named(text: &str) -> impl Iterator<Item = &str> {
     let lines = text.lines().flat_map(|line| line.split('`'));
     lines.filter_map(|code| {
-        let command = code.trim_start_matches("$ ").strip_prefix("just ")?;
+        let command = code
+            .trim_start()
+            .trim_start_matches("$ ")
+            .strip_prefix("just ")?;
         let name = command.split_whitespace().next()?;
         name.starts_with(|c: char| c.is_ascii_lowercase())
             .then_some(name)
@@ -184,7 +187,7 @@ fn recipes_named(text: &str) -> impl Iterator<Item = &str> {
 }
 
 #[test]
-fn every_recipe_that_a_readme_names_is_in_the_justfile() {
+fn every_recipe_that_a_readme_or_the_workflow_names_is_in_the_justfile() {
     let justfile = fs::read_to_string(root().join("Justfile")).expect("it is there");
     let recipes: BTreeSet<_> = justfile
         .lines()
@@ -192,12 +195,16 @@ fn every_recipe_that_a_readme_names_is_in_the_justfile() {
         .filter_map(|line| line.split([' ', ':']).next())
         .collect();
     let rooms = ["", "app", "ci", "images", "kernel-patches"];
-    for room in rooms.map(|room| root().join(room).join("README.md")) {
-        let text = fs::read_to_string(&room).expect("each room has one");
+    let readmes = rooms.map(|room| root().join(room).join("README.md"));
+    let workflow = root().join(".github/workflows/kvm.yml");
+    for file in readmes.iter().chain([&workflow]) {
+        let text = fs::read_to_string(file).expect("it is there");
         for name in recipes_named(&text) {
-            assert!(recipes.contains(name), "{}: just {name}", room.display());
+            assert!(recipes.contains(name), "{}: just {name}", file.display());
         }
     }
-    let text = fs::read_to_string(root().join("README.md")).expect("it is there");
-    assert!(recipes_named(&text).any(|name| name == "run-kvm"));
+    for file in [&readmes[0], &workflow] {
+        let text = fs::read_to_string(file).expect("it is there");
+        assert!(recipes_named(&text).any(|name| name == "run-kvm"));
+    }
 }

@@ -65,7 +65,7 @@ pub struct SuiteArgs {
     /// What stands behind the guests' CPUs, whatever the scenarios say
     #[arg(long)]
     machine: Option<Machine>,
-    /// Make a run that is skipped an ERROR
+    /// Make a run that is skipped an ERROR, unless --machine took it from what it is about
     #[arg(long)]
     pub deny_skips: bool,
     /// What is written beside the screen.

@@ -70,7 +70,8 @@ pub struct Outcome {
 
 impl Suite {
     /// For scenarios of this checkout, `jobs` guests at a time; `deny_skips`
-    /// makes a skip that a scenario does not declare an ERROR.
+    /// makes a skip that a scenario does not declare an ERROR, unless a flag moved
+    /// it to a machine that it is not about.
     #[must_use]
     pub const fn new(tree: Tree, jobs: NonZero<usize>, deny_skips: bool) -> Self {
         Self {
@@ -106,7 +107,8 @@ impl Suite {
     /// Runs one scenario as soon as there is place for it.
     pub fn run_one(&self, scenario: &Scenario, progress: &ProgressBar) -> Ended {
         let _taken = self.places.take(nr_places(scenario));
-        let (result, dir) = match self.runner.run(scenario, self.deny_skips, progress) {
+        let deny_skips = self.deny_skips && !scenario.is_misplaced;
+        let (result, dir) = match self.runner.run(scenario, deny_skips, progress) {
             Ok(run) => (run.result, Some(run.files.dir().to_owned())),
             Err(error) => (self.runner.not_run(scenario, &error), None),
         };

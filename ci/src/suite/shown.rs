@@ -28,7 +28,9 @@ pub fn line(ended: &Ended, width: usize) -> String {
     }
     let files = ended.dir.as_deref();
     let files = files.map(|dir| format!("files: {}", Tree::shown(dir)));
-    let said = [&result.reason].into_iter().chain(&result.deviations);
+    let said = [&result.reason]
+        .into_iter()
+        .chain(screen::deviations(result));
     for line in said.chain(&files).flat_map(|sentence| sentence.lines()) {
         // Writing to a string cannot fail.
         let _ = write!(text, "\n  {line}");
@@ -45,15 +47,22 @@ pub fn width(scenarios: &[Scenario]) -> usize {
     widths.max().unwrap_or(0)
 }
 
-/// `3 of 4 as expected in 2.0 s: 1 SKIP, 2 PASS; not: NAME (CRASH)`.
+/// More scenarios than that are not named where they did not run: each has its line.
+const MOST_NAMED: usize = 8;
+
+/// `3 of 4 as expected in 2.0 s: 1 CRASH, 2 PASS; not: NAME (CRASH); skipped: NAME`.
 #[must_use]
 pub fn total(outcome: &Outcome) -> String {
-    let (as_expected, others): (Vec<_>, Vec<_>) = outcome
+    let (as_expected, rest): (Vec<_>, Vec<_>) = outcome
         .ended
         .iter()
         .partition(|ended| ended.result.as_expected);
-    let color = match others.as_slice() {
-        [] => AnsiColor::Green,
+    let (skipped, others): (Vec<_>, Vec<_>) = rest
+        .into_iter()
+        .partition(|ended| ended.result.verdict == Verdict::Skip);
+    let color = match (others.as_slice(), as_expected.as_slice()) {
+        ([], []) => AnsiColor::Yellow,
+        ([], _) => AnsiColor::Green,
         _ => AnsiColor::Red,
     };
     let style = color.on_default().bold();
@@ -65,14 +74,14 @@ pub fn total(outcome: &Outcome) -> String {
         }
     });
     let counts: Vec<_> = counts.collect();
-    let others = others
+    let others_named = others
         .iter()
         .map(|ended| format!("{} ({})", ended.scenario.name, ended.result.verdict));
-    let others: Vec<_> = others.collect();
+    let others_named: Vec<_> = others_named.collect();
     let mut text = format!(
         "{style}{} of {} as expected{style:#} in {:.1} s",
         as_expected.len(),
-        outcome.ended.len(),
+        as_expected.len() + others.len(),
         outcome.time.as_secs_f64()
     );
     // Writing to a string cannot fail.
@@ -80,8 +89,14 @@ pub fn total(outcome: &Outcome) -> String {
         let _ = write!(text, ": {}", counts.join(", "));
     }
     if !others.is_empty() {
-        let _ = write!(text, "; not: {}", others.join(", "));
+        let _ = write!(text, "; not: {}", others_named.join(", "));
     }
+    let skipped: Vec<_> = skipped.iter().map(|e| e.scenario.name.as_str()).collect();
+    let _ = match skipped.len() {
+        0 => Ok(()),
+        1..=MOST_NAMED => write!(text, "; skipped: {}", skipped.join(", ")),
+        count => write!(text, "; {count} skipped"),
+    };
     text
 }
 
@@ -146,8 +161,20 @@ mod tests {
             seen(&total(&outcome)),
             "1 of 1 as expected in 1.2 s: 1 SWALLOWED"
         );
-        outcome.ended.clear();
+        let mut skipped = outcome.ended.remove(0);
         assert_eq!(seen(&total(&outcome)), "0 of 0 as expected in 1.2 s");
+        skipped.result.verdict = Verdict::Skip;
+        skipped.result.as_expected = false;
+        outcome.ended.push(skipped.clone());
+        assert_eq!(
+            seen(&total(&outcome)),
+            "0 of 0 as expected in 1.2 s; skipped: as-declared"
+        );
+        outcome.ended = vec![skipped; 9];
+        assert_eq!(
+            seen(&total(&outcome)),
+            "0 of 0 as expected in 1.2 s; 9 skipped"
+        );
     }
 
     #[test]

@@ -3,14 +3,16 @@
 use std::fs;
 
 use anyhow::Context as _;
+use clap::ValueEnum;
 use indicatif::ProgressStyle;
 
-use super::{answer, progress, say};
+use super::{answer, progress, purpose, say};
 use crate::cli::SuiteArgs;
 use crate::exit::Exit;
+use crate::machine::Machine;
 use crate::plans::Plan;
 use crate::scenario::{Scenario, select};
-use crate::setup::{self, Purpose};
+use crate::setup;
 use crate::suite::{Entry, Files, Outcome, Report, Suite, shown};
 use crate::tree::Tree;
 
@@ -30,9 +32,11 @@ pub(super) fn act(args: &SuiteArgs) -> anyhow::Result<Exit> {
         answer(&args.output.json, &entries, || shown::list(&entries))?;
         return Ok(Exit::Success);
     }
-    let can_run = |scenario: &Scenario| scenario.unavailable().is_none();
-    if scenarios.iter().any(can_run) {
-        setup::ensure(Purpose::ModelRuns, &mut |step| eprintln!("muster: {step}"))?;
+    for kind in Machine::value_variants() {
+        let is_needed = |one: &Scenario| one.machine.kind == *kind && one.unavailable().is_none();
+        if scenarios.iter().any(is_needed) {
+            setup::ensure(purpose(*kind), &mut |step| eprintln!("muster: {step}"))?;
+        }
     }
     let outcome = run(args, &tree, &scenarios)?;
     let report = Report::new(&outcome, tree.root());

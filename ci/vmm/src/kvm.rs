@@ -31,7 +31,10 @@ pub enum KvmError {
     #[error("{DEVICE} cannot be opened ({0}): `sudo usermod -aG kvm $USER` and log in anew")]
     Open(errno::Error),
     /// It is of another version.
-    #[error("{DEVICE} speaks version {0} of its interface, and this program 12")]
+    #[error(
+        "{DEVICE} is no KVM that this program knows (it gives its version as {0}, not 12): load \
+         the kernel's own module"
+    )]
     Version(i32),
     /// It lacks something.
     #[error(
