@@ -16,7 +16,7 @@ pub(super) fn all(result: &RunResult) -> String {
         .concat()
 }
 
-/// That no time means anything, and an empty line, if that is so.
+/// That no time means anything, and an empty line, if that is so and one is shown.
 fn times(result: &RunResult) -> String {
     let provenance = &result.context.provenance;
     let Some(flavour) = provenance
@@ -26,7 +26,7 @@ fn times(result: &RunResult) -> String {
     else {
         return String::new();
     };
-    if result.cpus.is_empty() {
+    if result.cpus.iter().all(|cpu| cpu.called_in_ns.is_none()) {
         return String::new();
     }
     let style = AnsiColor::Yellow.on_default();

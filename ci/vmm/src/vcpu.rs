@@ -5,6 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use engine::Access;
+use kvm_bindings::{KVM_MP_STATE_HALTED, KVM_MP_STATE_INIT_RECEIVED, KVM_MP_STATE_UNINITIALIZED};
 use kvm_ioctls::{VcpuExit, VcpuFd};
 use report::record;
 use stand_in::{Effect, StandIn};
@@ -110,8 +111,18 @@ impl Vcpu {
                 Request::Crash(what) => return Stop::Crashed(self.described(machine, &what)),
             }
             if machine.is_over.load(Ordering::Relaxed) {
-                return Stop::Interrupted(self.described(machine, "was running"));
+                return Stop::Interrupted(self.described(machine, self.standing()));
             }
+        }
+    }
+
+    /// What the CPU was at when it was interrupted.
+    fn standing(&self) -> &'static str {
+        match self.fd.get_mp_state().map(|state| state.mp_state) {
+            Ok(KVM_MP_STATE_UNINITIALIZED) => "was never started and was",
+            Ok(KVM_MP_STATE_INIT_RECEIVED) => "was still to be started and was",
+            Ok(KVM_MP_STATE_HALTED) => "was halted",
+            _ => "was running",
         }
     }
 

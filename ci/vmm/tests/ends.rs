@@ -103,14 +103,14 @@ fn ends_and_hangs() -> Vec<Case> {
             &[
                 "no end after 1 s",
                 "CPU 0 was running at 0x200204, where the bytes are eb fe",
-                "CPU 1 was running",
+                "CPU 1 was never started",
             ],
         ),
         case(
             "a_guest_that_sleeps_for_ever_is_ended_as_well",
             vec![0xfa, 0xf4],
             TIMED_OUT,
-            &["no end after 1 s", "CPU 0 was running at 0x200206"],
+            &["no end after 1 s", "CPU 0 was halted at 0x200206"],
         ),
         case(
             "strings_of_any_length_to_and_from_ports_reach_no_other_memory",

@@ -61,6 +61,7 @@ impl Cores {
             core: (number / self.nr_threads) as usize,
             write,
             nr_rounds: AtomicU32::new(0),
+            nr_accesses: AtomicU32::new(0),
         }
     }
 
@@ -85,12 +86,18 @@ pub(super) struct Cpu<'a> {
     core: usize,
     write: Write,
     nr_rounds: AtomicU32,
+    nr_accesses: AtomicU32,
 }
 
 impl Cpu<'_> {
     /// Rounds of its waits that found nothing.
     pub(super) fn nr_rounds(&self) -> u32 {
         self.nr_rounds.load(Ordering::SeqCst)
+    }
+
+    /// How often it wrote the update or read its revision.
+    pub(super) fn nr_accesses(&self) -> u32 {
+        self.nr_accesses.load(Ordering::SeqCst)
     }
 
     fn register(&self) -> &AtomicU32 {
@@ -132,6 +139,7 @@ impl Machine for Cpu<'_> {
     }
 
     fn load(&self) -> Result<(), GpFault> {
+        self.nr_accesses.fetch_add(1, Ordering::SeqCst);
         let inside = &self.cores.inside[self.core];
         if inside.swap(true, Ordering::SeqCst) {
             self.cores.overlap.store(true, Ordering::SeqCst);
@@ -162,6 +170,7 @@ impl Machine for Cpu<'_> {
     }
 
     fn revision(&self) -> u32 {
+        self.nr_accesses.fetch_add(1, Ordering::SeqCst);
         // A sibling that reads registers disturbs a load as much as one that
         // writes.
         if self.cores.inside[self.core].load(Ordering::SeqCst) {

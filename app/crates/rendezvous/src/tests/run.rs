@@ -8,7 +8,8 @@ use std::vec::Vec;
 
 use super::machine::{BEFORE, Cores, TARGET, Write};
 use crate::{
-    Machine, Name, Options, Outcome, Place, Plan, Record, Rendezvous, Task, Timeouts, Topology,
+    Machine, Name, Options, Outcome, Place, Plan, Record, Rendezvous, Role, Task, Timeouts,
+    Topology,
 };
 
 pub(super) struct Run {
@@ -94,6 +95,7 @@ impl Run {
                 scope.spawn(move || {
                     thread::sleep(Duration::from_millis(delay_ms));
                     rendezvous.attend(cpu, &machine);
+                    self.assert_frugal(rendezvous, cpu, machine.nr_accesses());
                     if !rendezvous.core_loads(cpu) {
                         machine.revision();
                     }
@@ -112,6 +114,19 @@ impl Run {
         );
         let records = rendezvous.records();
         (rendezvous, records)
+    }
+
+    /// While all stand still, a leader writes once and reads its revision once,
+    /// and a follower reads once: each access may be an exit of a virtual machine.
+    fn assert_frugal(&self, rendezvous: &Rendezvous, cpu: u32, nr_accesses: u32) {
+        let record = rendezvous.records()[cpu as usize];
+        let most = match record.role {
+            Role::Leader => 2,
+            _ if self.followers_load => 2,
+            _ => 1,
+        };
+        let is_own = self.protocol == Name::Muster;
+        assert!(!is_own || nr_accesses <= most, "{nr_accesses}: {record:?}");
     }
 }
 
