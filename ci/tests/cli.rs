@@ -70,7 +70,6 @@ fn a_wrong_command_line_is_usage_and_names_what_is_wrong() {
         ("suite --random 1001", "1..=1000"),
         ("suite --random 2 intel-2", "--random"),
         ("suite --random 2 -g smoke", "--group"),
-        ("suite --random 2 --machine tcg", "--machine"),
         ("suite --random 2 --on sparc", "intel-2x2"),
         ("suite --seed 3", "--random"),
         ("suite --on intel-2x2", "--random"),

@@ -37,7 +37,10 @@ const MAY_USE: [(&str, &[&str]); 13] = [
         ],
     ),
     ("muster-boot", &[]),
-    ("muster-fuzz", &["engine", "microcode", "report", "vmm"]),
+    (
+        "muster-fuzz",
+        &["engine", "microcode", "report", "stand-in", "vmm"],
+    ),
     ("rendezvous", &[]),
     ("report", &[]),
     ("simulator", &["rendezvous"]),

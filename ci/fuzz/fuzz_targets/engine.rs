@@ -5,86 +5,16 @@
 #![no_main]
 #![forbid(unsafe_code)]
 
-use engine::{Access, Config, Engine, LateLoad, Load, Reply, msr};
-use libfuzzer_sys::arbitrary::{self, Arbitrary};
+use engine::{Access, Engine, Load, Reply};
 use libfuzzer_sys::fuzz_target;
 use microcode::profile::MinimumRule;
 use microcode::{CpuKind, Policy, Reason, Vendor};
-use muster_fuzz::repair;
-
-/// Where the memory lies, and how many CPUs of two threads a core there are.
-const START: u64 = 0x1_0000;
-const NR_CPUS: u32 = 4;
-const INTEL: u32 = 0x0005_06e3;
-const AMD: u32 = 0x0080_0f12;
-const REGISTERS: [u32; 7] = [
-    msr::PLATFORM_ID,
-    msr::BIOS_UPDT_TRIG,
-    msr::BIOS_SIGN_ID,
-    msr::ARCH_CAPABILITIES,
-    msr::MCU_CONTROL,
-    msr::PATCH_LOADER,
-    0x1b,
-];
-
-#[derive(Arbitrary, Debug)]
-struct Input<'a> {
-    /// Whether the sums are made right first.
-    repair: bool,
-    is_amd: bool,
-    platform_id: u8,
-    steps: Vec<Step>,
-    memory: &'a [u8],
-}
-
-#[derive(Arbitrary, Clone, Copy, Debug)]
-enum Step {
-    Cpuid {
-        cpu: u8,
-    },
-    Read {
-        cpu: u8,
-        register: u8,
-    },
-    Write {
-        cpu: u8,
-        register: u8,
-        value: u64,
-    },
-    /// A write of the load register with an address within the memory or near.
-    Load {
-        cpu: u8,
-        offset: u16,
-    },
-    /// The oldest load that is not finished is.
-    Finish,
-}
+use muster_fuzz::accesses::{INTEL, Input, NR_CPUS, START};
 
 fuzz_target!(|input: Input<'_>| {
-    let mut memory = input.memory.to_vec();
-    if input.repair {
-        repair(&mut memory);
-    }
-    let (vendor, signature, load_register) = if input.is_amd {
-        (Vendor::Amd, AMD, msr::PATCH_LOADER)
-    } else {
-        (Vendor::Intel, INTEL, msr::BIOS_UPDT_TRIG)
-    };
-    let config = Config {
-        threads: 2,
-        platform_id: if input.is_amd {
-            0
-        } else {
-            input.platform_id % 8
-        },
-        late_load: if input.is_amd {
-            LateLoad::Always
-        } else {
-            LateLoad::Enabled
-        },
-        ..Config::new(vendor, signature, NR_CPUS)
-    };
-    let engine = Engine::new(config).expect("the configuration is sound");
+    let memory = input.memory();
+    let vendor = input.vendor();
+    let engine = Engine::new(input.config()).expect("the configuration is sound");
     let mut unfinished: Vec<Load> = Vec::new();
     let revisions = || {
         (0..NR_CPUS)
@@ -92,28 +22,14 @@ fuzz_target!(|input: Input<'_>| {
             .collect::<Vec<_>>()
     };
 
-    for step in input.steps {
+    for step in &input.steps {
         let before = revisions();
-        let (cpu, access) = match step {
-            Step::Cpuid { cpu } => (cpu, Access::Cpuid),
-            Step::Read { cpu, register } => (cpu, Access::Read(number(register))),
-            Step::Write {
-                cpu,
-                register,
-                value,
-            } => (cpu, Access::Write(number(register), value)),
-            Step::Load { cpu, offset } => {
-                let address = START + u64::from(offset);
-                (cpu, Access::Write(load_register, address))
+        let Some((cpu, access)) = step.access(vendor) else {
+            if !unfinished.is_empty() {
+                engine.finish(&unfinished.remove(0));
             }
-            Step::Finish => {
-                if !unfinished.is_empty() {
-                    engine.finish(&unfinished.remove(0));
-                }
-                continue;
-            }
+            continue;
         };
-        let cpu = u32::from(cpu) % NR_CPUS;
         let answer = engine.begin(cpu, access, &(START, memory.as_slice()));
         assert_eq!(revisions(), before, "only a finished load changes one");
         if let Some(load) = answer.load {
@@ -127,10 +43,6 @@ fuzz_target!(|input: Input<'_>| {
         }
     }
 });
-
-fn number(register: u8) -> u32 {
-    REGISTERS[usize::from(register) % REGISTERS.len()]
-}
 
 /// What the model takes of Intel's, the loader's reader would load, unless what
 /// lies behind the data is damaged or cut, at which a CPU of the main header

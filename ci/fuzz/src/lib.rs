@@ -1,11 +1,14 @@
 //! What the fuzz targets share: scans that are held against their promises,
-//! sums made right again, and the seeds.
+//! accesses of registers, sums made right again, and the seeds.
 //!
 //! A target panics where something does not hold; that is how libFuzzer
 //! learns of it.
 
 #![forbid(unsafe_code)]
 
+pub mod accesses;
+#[path = "../../vmm/tests/guest/mod.rs"]
+mod guest;
 mod repair;
 pub mod seeds;
 

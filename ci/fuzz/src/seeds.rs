@@ -7,6 +7,8 @@
 
 use microcode::{initrd, synth};
 
+use crate::guest::{TABLE, image, notes};
+
 /// The seeds of one target; none for a target that is not known.
 #[must_use]
 pub fn of(target: &str) -> Vec<Vec<u8>> {
@@ -24,22 +26,24 @@ pub fn of(target: &str) -> Vec<Vec<u8>> {
         // usual one.
         "judge" => before(&[0, 0, 0, 0, 0, 1, 0xff, 0, 0, 0, 0, 0], files()),
         "digest" => vec![DIGESTS.as_bytes().to_vec()],
-        "engine" => engine(),
+        "access" | "engine" => engine(),
         "report" => LINES.iter().map(|line| line.as_bytes().to_vec()).collect(),
-        // No image is at hand where this is built: a header is a start.
-        "image" => vec![HEADER.to_vec()],
+        "image" => images(),
         // Their inputs are small: one long enough for every field will do.
         "cache" | "linear" | "synth" | "virtio" => vec![vec![1; 64], (0..=255).collect()],
         _ => Vec::new(),
     }
 }
 
-/// The header of an ELF of 64 bits with one program header, which is a note.
-const HEADER: &[u8] = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\x3e\0\x01\0\0\0\
-    \0\0\x20\0\0\0\0\0\x40\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x40\0\x38\0\x01\0\x40\0\0\0\0\0\
-    \x04\0\0\0\x04\0\0\0\x78\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x14\0\0\0\0\0\0\0\
-    \x14\0\0\0\0\0\0\0\x04\0\0\0\0\0\0\0\
-    \x04\0\0\0\x04\0\0\0\x12\0\0\0Xen\0\0\0\x20\0";
+/// A sound image, and some that lack a note or have a wrong table.
+fn images() -> Vec<Vec<u8>> {
+    let sound = notes(TABLE);
+    let [pvh, own] = sound.clone();
+    let elsewhere = TABLE.map(|address| address + 4);
+    [&sound[..], &[pvh], &[own], &notes(elsewhere)]
+        .map(|notes| image(notes, &[]))
+        .to_vec()
+}
 
 /// One load by CPU 0 and its end, on every file: of Intel's, whose data lie
 /// behind a header, on platform id 1; of AMD's, where the first patch is.

@@ -26,6 +26,7 @@ Examples:
   muster suite intel-2 intel-16 --json
   muster suite --machine kvm-qemu --deny-skips --junit junit.xml
   muster suite --random 100 -j 2
+  muster suite --random 10 --machine kvm
   muster suite --random 1 --seed 17 --on amd-2x2
   muster suite --list";
 
@@ -50,7 +51,7 @@ pub struct SuiteArgs {
         long,
         value_name = "N",
         value_parser = value_parser!(u32).range(1..=MOST_SEEDS),
-        conflicts_with_all = ["scenarios", "groups", "machine"]
+        conflicts_with_all = ["scenarios", "groups"]
     )]
     random: Option<u32>,
     /// The first seed

@@ -16,7 +16,7 @@ use rendezvous::{CallIn, Election, Named, Order};
 
 use crate::firmware::{Spec, Synthetic};
 use crate::guest::{self, Guest};
-use crate::machine::{Cpu, Model};
+use crate::machine::{Cpu, Machine, Model};
 use crate::result::RunResult;
 use crate::scenario::{Expectation, MachineTable, Scenario};
 use crate::verdict::Verdict;
@@ -218,11 +218,16 @@ impl Plan {
         }
     }
 
-    /// The command that runs this plan again, and what it is.
+    /// The command that runs this plan again on that machine, and what it is.
     #[must_use]
-    pub fn again(&self) -> String {
+    pub fn again(&self, machine: Machine) -> String {
+        let elsewhere = if machine == Machine::default() {
+            String::new()
+        } else {
+            format!(" --machine {machine}")
+        };
         format!(
-            "again: muster suite --random 1 --seed {} --on {} ({self})",
+            "again: muster suite --random 1 --seed {} --on {}{elsewhere} ({self})",
             self.seed, self.rig.name
         )
     }
@@ -306,10 +311,10 @@ mod tests {
 
     #[test]
     fn a_plan_is_run_again_by_its_seed_and_its_machine() {
-        let again = Plan::draw(RIGS[5], 17).again();
-        assert!(
-            again.starts_with("again: muster suite --random 1 --seed 17 --on amd-2x2 ("),
-            "{again}"
-        );
+        let command = "again: muster suite --random 1 --seed 17 --on amd-2x2";
+        for (machine, more) in [(Machine::Model, " ("), (Machine::Kvm, " --machine kvm (")] {
+            let again = Plan::draw(RIGS[5], 17).again(machine);
+            assert!(again.starts_with(&format!("{command}{more}")), "{again}");
+        }
     }
 }

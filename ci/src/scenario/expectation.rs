@@ -80,7 +80,7 @@ impl Scenario {
         if let Some(plan) = &expectation.plan
             && !result.as_expected
         {
-            result.deviations.push(plan.again());
+            result.deviations.push(plan.again(self.machine.kind));
         }
     }
 }

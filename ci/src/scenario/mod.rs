@@ -226,7 +226,12 @@ impl Scenario {
     /// Whether it is about CPUs that take updates, and not only about loading on
     /// them: what they are, what goes wrong in them, how they answer.
     fn is_about_cpus(&self) -> bool {
-        self.machine.model != Model::default() || !matches!(self.guest.job, Job::Load | Job::DryRun)
+        self.machine.model != Model::default()
+            || !matches!(self.guest.job, Job::Load | Job::DryRun)
+            || self
+                .expect
+                .as_ref()
+                .is_some_and(|expect| expect.plan.is_some())
     }
 
     /// Why it cannot take place here, as opposed to a piece that could be

@@ -18,15 +18,13 @@ use crate::tree::Tree;
 
 pub(super) fn act(args: &SuiteArgs) -> anyhow::Result<Exit> {
     let tree = Tree::find()?;
-    let scenarios = if let Some(plans) = args.plans() {
-        plans.iter().map(Plan::scenario).collect()
-    } else {
-        let mut scenarios = select(&tree.scenarios(), &args.scenarios, &args.groups)?;
-        for scenario in &mut scenarios {
-            args.overrides().apply(scenario);
-        }
-        scenarios
+    let mut scenarios = match args.plans() {
+        Some(plans) => plans.iter().map(Plan::scenario).collect(),
+        None => select(&tree.scenarios(), &args.scenarios, &args.groups)?,
     };
+    for scenario in &mut scenarios {
+        args.overrides().apply(scenario);
+    }
     if args.list {
         let entries: Vec<_> = scenarios.iter().map(Entry::new).collect();
         answer(&args.output.json, &entries, || shown::list(&entries))?;
