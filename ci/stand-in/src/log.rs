@@ -13,8 +13,9 @@ use microcode::Vendor;
 use report::logfmt::Hex64;
 use report::{Hex32, record};
 
-/// So many misuses are written down; a loader that never stops misusing must
-/// not fill the disk. All are counted.
+/// So many loads and misuses are written down; a guest that never stops must not
+/// fill the disk. All are counted.
+const MAX_LOADS: u32 = 200_000;
 const MAX_MISUSES: u32 = 10_000;
 
 /// The log, and when it began.
@@ -27,6 +28,7 @@ pub(crate) struct Log {
 #[derive(Debug)]
 struct Inner {
     file: BufWriter<File>,
+    nr_loads: u32,
     nr_misuses: u32,
 }
 
@@ -36,6 +38,7 @@ impl Log {
             began: Instant::now(),
             inner: Mutex::new(Inner {
                 file: BufWriter::new(File::create(path)?),
+                nr_loads: 0,
                 nr_misuses: 0,
             }),
         };
@@ -71,8 +74,19 @@ impl Log {
         let _ = inner.file.flush();
     }
 
+    /// Counts a record of a kind; whether it is among the first so many.
+    fn has_room(&self, counter: impl FnOnce(&mut Inner) -> &mut u32, most: u32) -> bool {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = counter(&mut inner);
+        *count = count.saturating_add(1);
+        *count <= most
+    }
+
     /// A write of a load register; `after` is the CPU's revision then.
     pub(crate) fn load(&self, began_ns: u64, load: &Load, msr: u32, value: u64, after: u32) {
+        if !self.has_room(|inner| &mut inner.nr_loads, MAX_LOADS) {
+            return;
+        }
         let outcome = match load.outcome {
             Ok(_) if load.hangs() => record::Load::HUNG,
             Ok(_) => record::Load::TAKEN,
@@ -93,12 +107,8 @@ impl Log {
 
     /// Something that a loader must not do.
     pub(crate) fn misuse(&self, cpu: u32, misuse: Misuse, access: Access) {
-        {
-            let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-            inner.nr_misuses = inner.nr_misuses.saturating_add(1);
-            if inner.nr_misuses > MAX_MISUSES {
-                return;
-            }
+        if !self.has_room(|inner| &mut inner.nr_misuses, MAX_MISUSES) {
+            return;
         }
         self.write(&record::Misuse {
             at_ns: self.now_ns(),
@@ -123,5 +133,43 @@ impl Log {
                 revision: Hex32(engine.revision(cpu)),
             });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use engine::{Memory, Unmapped, msr};
+
+    use super::*;
+    use crate::StandIn;
+
+    struct Nothing;
+
+    impl Memory for Nothing {
+        fn read(&self, _: u64, _: &mut [u8]) -> Result<(), Unmapped> {
+            Err(Unmapped)
+        }
+    }
+
+    #[test]
+    fn a_guest_that_never_stops_loading_fills_no_disk_and_is_counted() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        let engine = Engine::new(Config::new(Vendor::Intel, 0x0005_0654, 1)).unwrap();
+        let cpus = StandIn::create(engine, &path, "test").unwrap();
+        let load = Access::Write(msr::BIOS_UPDT_TRIG, 0x1000);
+        let nr_loads = MAX_LOADS + 10;
+        for _ in 0..nr_loads {
+            let _ = cpus.access(0, load, &Nothing);
+        }
+        cpus.close();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let nr_lines = text
+            .lines()
+            .filter(|line| line.starts_with("# load "))
+            .count();
+        assert_eq!(nr_lines, MAX_LOADS as usize);
+        let tally = text.lines().last().unwrap();
+        assert!(tally.contains(&format!("loads={nr_loads}")), "{tally}");
     }
 }
