@@ -8,16 +8,18 @@ use std::path::{Path, PathBuf};
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
 /// Each package and the packages of the workspace that it may use.
-const MAY_USE: [(&str, &[&str]); 13] = [
+const MAY_USE: [(&str, &[&str]); 14] = [
     ("cpu", &[]),
     ("cpu-model", &["engine", "stand-in"]),
     // For the formats' headers alone.
     ("engine", &["microcode"]),
+    ("measure", &["cpu", "rendezvous"]),
     ("microcode", &[]),
     (
         "muster",
         &[
             "engine",
+            "measure",
             "microcode",
             "rendezvous",
             "report",
