@@ -68,6 +68,9 @@ pub(crate) struct Arguments {
     pub(crate) force: bool,
     /// How often to load.
     pub(crate) nr_rounds: u32,
+    /// Whether each CPU's moments are reported of each load, and not of the first
+    /// alone.
+    pub(crate) has_all_times: bool,
     /// CPUs that are soft-offline, and what is done about them.
     pub(crate) offline: Vec<u32>,
     pub(crate) parked: Parked,
@@ -93,6 +96,7 @@ impl Arguments {
             model: ModelArguments::default(),
             force: false,
             nr_rounds: 1,
+            has_all_times: false,
             offline: Vec::new(),
             parked: Parked::default(),
             protocol: Name::default(),
@@ -105,6 +109,7 @@ impl Arguments {
             match key {
                 "force" if value.is_empty() => arguments.force = true,
                 "repeat" => arguments.nr_rounds = number(word, value)?,
+                "times" if value == "all" => arguments.has_all_times = true,
                 // Deadlines stand behind it.
                 "protocol" => {
                     arguments.protocol = named(word, value)?;

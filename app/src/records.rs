@@ -175,14 +175,20 @@ pub(crate) fn cpus(probes: &[Probe], plan: &Plan, request: &Request, records: &[
             nr_nmis,
         );
     }
-    times(records).for_each(|time| emit(&time));
+    times(None, records).for_each(|time| emit(&time));
 }
 
-fn times(records: &[Record]) -> impl Iterator<Item = record::Time> {
-    (0..).zip(records).map(|(id, record)| {
+/// The CPUs' times in a load after the first.
+pub(crate) fn further_times(number: u32, records: &[Record]) {
+    times(Some(number), records).for_each(|time| emit(&time));
+}
+
+fn times(load: Option<u32>, records: &[Record]) -> impl Iterator<Item = record::Time> {
+    (0..).zip(records).map(move |(id, record)| {
         let moments = record.moments;
         record::Time {
             id,
+            load,
             called_in_ns: moments.called_in_ns,
             gate_ns: moments.gate_ns,
             load_start_ns: moments.load_start_ns,
@@ -194,7 +200,7 @@ fn times(records: &[Record]) -> impl Iterator<Item = record::Time> {
 
 /// What a load cost those who were there.
 pub(crate) fn spans(request: &Request, records: &[Record]) -> Spans {
-    let times: Vec<_> = times(records)
+    let times: Vec<_> = times(None, records)
         .filter(|time| time.called_in_ns.is_some() && request.takes_part(time.id))
         .collect();
     Spans::of(times.iter())

@@ -175,6 +175,10 @@ impl Session {
         for (nr_loads, record) in self.history.nr_loads.iter_mut().zip(&records) {
             *nr_loads += u32::from(record.moments.load_start_ns.is_some());
         }
+        let number = self.history.nr_rounds;
+        if self.setup.arguments.has_all_times && number > 1 {
+            records::further_times(number, &records);
+        }
         let nr_failed = self.note_deviations(&request, &seen, &records);
         self.settle(&request);
         let nr_cpus = request.rendezvous.plan().nr_called();

@@ -26,6 +26,17 @@ pub enum Hardware {
     Engine,
 }
 
+impl Hardware {
+    /// The name in scenarios and in metrics.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Msr => "msr",
+            Self::Engine => "engine",
+        }
+    }
+}
+
 /// What the guest does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -88,6 +99,9 @@ pub struct Guest {
     pub force: bool,
     /// How often it loads, in one boot; once without it.
     pub repeat: Option<u32>,
+    /// Report each CPU's moments of each load, and not of the first alone.
+    #[serde(default)]
+    pub times: bool,
     /// How many CPUs are started at boot; the others come online when the loads
     /// are done. All of them without it.
     pub online: Option<u32>,
@@ -186,6 +200,9 @@ impl Guest {
             application.push("force".to_owned());
         }
         application.extend(self.repeat.map(|nr_rounds| format!("repeat={nr_rounds}")));
+        if self.times {
+            application.push("times=all".to_owned());
+        }
         for (word, us) in [("callin_us", self.callin_us), ("update_us", self.update_us)] {
             application.push(format!("{word}={}", us.unwrap_or(patience_us)));
         }

@@ -9,9 +9,10 @@ use indicatif::ProgressBar;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::Error;
 use crate::machine::Machine;
 use crate::result::{Provenance, RunResult, SCHEMA_VERSION};
-use crate::run::{self, Runner};
+use crate::run::Runner;
 use crate::scenario::{self, Overrides, Scenario};
 use crate::table::table;
 use crate::tree::Tree;
@@ -48,30 +49,6 @@ struct Row {
     nr_cpus: u32,
     request: u64,
     stopped: u64,
-}
-
-/// Why nothing was counted.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// A machine could not be run.
-    #[error(transparent)]
-    Run(#[from] run::Error),
-    /// A run was not as it should be.
-    #[error("{nr_cpus} CPUs: {verdict}: {reason}")]
-    Failed {
-        /// On how many CPUs.
-        nr_cpus: u32,
-        /// Its verdict.
-        verdict: Verdict,
-        /// Its reason.
-        reason: String,
-    },
-}
-
-impl From<scenario::Error> for Error {
-    fn from(error: scenario::Error) -> Self {
-        Self::Run(error.into())
-    }
 }
 
 /// Loads the default scenario's microcode again and again on machines of

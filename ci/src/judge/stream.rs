@@ -33,6 +33,8 @@ pub struct Stream<'a> {
     pub cpus: Vec<Cpu>,
     /// When each CPU did what.
     pub times: Vec<Time>,
+    /// Those of loads after the first.
+    pub further_times: Vec<Time>,
     /// Feature words that changed.
     pub features: Vec<Feature<'a>>,
     /// CPUs that did not come up.
@@ -83,6 +85,7 @@ impl<'a> Stream<'a> {
                 Line::Cached(cached) => stream.cached.push(cached),
                 Line::Prepare(prepare) => stream.prepare = Some(prepare),
                 Line::Cpu(cpu) => stream.cpus.push(cpu),
+                Line::Time(time) if time.load.is_some() => stream.further_times.push(time),
                 Line::Time(time) => stream.times.push(time),
                 Line::Feature(feature) => stream.features.push(feature),
                 Line::Absent(absent) => stream.absents.push(absent),

@@ -1,6 +1,6 @@
 //! A run that loads more than once, as the result has it.
 
-use report::record::Round;
+use report::record::{Round, Time};
 use report::{Hex32, Outcome};
 use serde::Serialize;
 
@@ -24,6 +24,10 @@ pub struct RepeatResult {
     /// Each load; `metrics.json` has what they cost.
     #[serde(skip)]
     pub rounds: Vec<Round>,
+    /// Each CPU's moments of each load after the first, where the guest was asked
+    /// for them.
+    #[serde(skip)]
+    pub times: Vec<Time>,
 }
 
 /// A CPU that did not end as it should in a load after the first.
@@ -69,6 +73,7 @@ impl RepeatResult {
             heap_bytes: good.map(|(first, last)| [first.nr_bytes, last.nr_bytes]),
             deviations: deviations.collect(),
             rounds,
+            times: stream.further_times.clone(),
         })
     }
 

@@ -229,6 +229,8 @@ record! {
     pub struct Time = "time" {
         /// Kernel's number of the CPU.
         id: u32 = "id",
+        /// Which load, from 2 on; absent for the first.
+        load: Option<u32> = "load",
         /// Interrupts off, arrival announced.
         called_in_ns: Option<u64> = "called_in_ns",
         /// The gate's decision seen.
@@ -333,6 +335,7 @@ mod tests {
         assert!(header.to_string().len() < MAX_LINE);
         let t = Some(u64::MAX);
         let time = Time {
+            load: Some(u32::MAX),
             id: 4096,
             called_in_ns: t,
             gate_ns: t,
