@@ -24,6 +24,7 @@ use muster::scenario::{Expectation, Overrides, Scenario, select};
 use muster::setup;
 use muster::suite::{Ended, Suite, default_jobs, shown};
 use muster::tree::Tree;
+use report::Outcome;
 use skips::skipped;
 
 const OTHER: Machine = Machine::Kvm;
@@ -113,13 +114,18 @@ fn as_declared(ended: &Ended) -> Result<&Ended, Failed> {
 }
 
 /// By package and core how its CPUs ended and on which revision. Which of a core's
-/// CPUs leads is for the machine to choose, so they are in order of their words.
+/// CPUs leads is for the machine to choose: who took the update led or followed,
+/// and of the others only how many ended how is the same.
 fn ends(result: &RunResult) -> BTreeMap<(u32, u32), Vec<String>> {
     let mut ends = BTreeMap::<_, Vec<_>>::new();
     for cpu in &result.cpus {
         let after = cpu.after.map_or("-".to_owned(), |after| after.to_string());
+        let outcome = match cpu.outcome {
+            Outcome::Updated | Outcome::Followed => "updated|followed",
+            other => other.name(),
+        };
         let of_core = ends.entry((cpu.package, cpu.core)).or_default();
-        of_core.push(format!("{} {after}", cpu.outcome));
+        of_core.push(format!("{outcome} {after}"));
         of_core.sort();
     }
     ends
