@@ -36,7 +36,7 @@ blob *ARGS:
 peer *ARGS:
     @{{ muster }} peer "$@"
 
-# Count what a request costs: instructions
+# Measure what a rendezvous costs, part by part: [guest|native|simulated|instructions]…
 bench *ARGS:
     @{{ muster }} bench "$@"
 

@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use indicatif::ProgressBar;
 use measure::iteration::{CpuTimes, Iteration};
 use measure::metrics::{ClockKind, Dimensions, Stage};
-use rendezvous::{CallIn, Election, Name, Named};
+use rendezvous::Named;
 
-use super::Error;
+use super::{Contender, Error};
 use crate::guest::Hardware;
 use crate::machine::Machine;
 use crate::result::{Provenance, RunResult};
@@ -16,9 +16,6 @@ use crate::run::Runner;
 use crate::scenario::{self, Overrides, Scenario};
 use crate::tree::Tree;
 use crate::verdict::Verdict;
-
-/// A protocol and what is chosen of it.
-pub type Contender = (Name, CallIn, Election);
 
 /// What is measured.
 #[derive(Clone, Debug)]

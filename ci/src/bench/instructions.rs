@@ -6,8 +6,8 @@
 
 use comfy_table::Cell;
 use indicatif::ProgressBar;
+use measure::metrics::{ClockKind, Dimensions, Metric, Series, Stage};
 use serde::Serialize;
-use serde_json::{Value, json};
 
 use super::Error;
 use crate::machine::Machine;
@@ -36,7 +36,7 @@ pub struct Counts {
     /// What made it.
     pub provenance: Provenance,
     /// Series by metric and number of CPUs.
-    pub series: Vec<Value>,
+    pub series: Vec<Series>,
     #[serde(skip)]
     rows: Vec<Row>,
     #[serde(skip)]
@@ -108,25 +108,18 @@ impl Counts {
             request: median(&request),
             stopped: median(&stopped),
         });
+        let dimensions = Dimensions {
+            machine: Some(result.machine_name().to_owned()),
+            protocol: result.protocol.clone(),
+            hardware: result.hardware.map(|kind| kind.name().to_owned()),
+            ..Dimensions::new(Stage::Guest, ClockKind::Icount, nr_cpus, 1, 1)
+        };
         for (metric, values) in [
-            ("request_instructions", request),
-            ("stopped_instructions", stopped),
+            (Metric::RequestInstructions, request),
+            (Metric::StoppedInstructions, stopped),
         ] {
-            self.series.push(json!({
-                "metric": metric,
-                "unit": "instructions",
-                "dimensions": {
-                    "stage": "guest",
-                    "machine": result.machine_name(),
-                    "protocol": result.protocol,
-                    "cpus": nr_cpus,
-                    "threads": 1,
-                    "packages": 1,
-                    "hardware": result.hardware.map(report::HardwareKind::name),
-                    "clock": "icount",
-                },
-                "values": values,
-            }));
+            self.series
+                .push(Series::new(metric, dimensions.clone(), values));
         }
         self.provenance = result.context.provenance.clone();
         let firmware = result.context.firmware.as_ref();

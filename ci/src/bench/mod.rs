@@ -3,6 +3,9 @@
 
 pub mod guest;
 pub mod instructions;
+pub mod report;
+
+use rendezvous::{CallIn, Election, Name, Named};
 
 use crate::run;
 use crate::scenario;
@@ -30,4 +33,20 @@ impl From<scenario::Error> for Error {
     fn from(error: scenario::Error) -> Self {
         Self::Run(error.into())
     }
+}
+
+/// A protocol and what is chosen of it.
+pub type Contender = (Name, CallIn, Election);
+
+/// All that are held against each other: this project's own in each of its forms,
+/// and the others as they are.
+pub fn contenders() -> impl Iterator<Item = Contender> {
+    let (call_in, election) = (CallIn::default(), Election::default());
+    let own = CallIn::ALL
+        .iter()
+        .map(move |&one| (Name::Muster, one, election));
+    let others = Election::ALL.iter().filter(move |&&one| one != election);
+    let own = own.chain(others.map(move |&one| (Name::Muster, call_in, one)));
+    let peers = Name::ALL.iter().filter(|&&name| name != Name::Muster);
+    own.chain(peers.map(move |&name| (name, call_in, election)))
 }

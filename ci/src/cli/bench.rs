@@ -2,68 +2,128 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand, value_parser};
+use clap::{Args, ValueEnum, value_parser};
 use rendezvous::Name;
 
 use super::Json;
 use super::run::choice;
-use crate::bench::instructions::CPUS;
-use crate::scenario::Overrides;
+use crate::bench::{Contender, contenders};
+use crate::guest::Hardware;
+use crate::machine::Machine;
 
-/// What is measured.
-#[derive(Debug, Subcommand)]
-pub enum BenchVerb {
-    /// Count the guest's instructions of one request
-    #[command(
-        after_help = "The same image gives the same counts: QEMU counts instructions as time, and \
-                      runs all CPUs in turns. \"request\" is all of it, from the first look at the \
-                      microcode to the last CPU's verified revision; \"stopped\" the part from the \
-                      first CPU with interrupts off to the last with interrupts on.\n\n\
-                      Examples:\n  muster bench instructions\n  \
-                      muster bench instructions --cpus 2,64 --protocol linux --json"
-    )]
-    Instructions(InstructionsArgs),
+pub(super) const HELP: &str = "\
+What a rendezvous costs, part by part, by each protocol, and how that grows. Every figure says \
+which stage it is from:
+
+  guest         the unikernel in a virtual machine (--machine)
+  native        the same protocols on pinned threads of this host, against barriers and against \
+the time that a cache line takes from one CPU to another
+  simulated     the same protocols in virtual time, by a stated model of what caches cost
+  instructions  guest instructions of one request, the same in every run of one image
+
+Protocols take turns, so that what else happens on the host hits all alike. Everything lies in \
+target/muster/bench-<time>: metrics.json with each value, report.html with plots, trace.json for \
+Perfetto.
+
+Examples:
+  muster bench
+  muster bench native --loads 5000
+  muster bench simulated --cpus 2,64,4096 --threads 2 --packages 2
+  muster bench guest --machine kvm --hardware engine --load-us 500
+  muster bench instructions --cpus 2,64 --protocol linux --json";
+
+/// What can be measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Part {
+    /// The unikernel in a virtual machine.
+    Guest,
+    /// Threads of this host.
+    Native,
+    /// Virtual time.
+    Simulated,
+    /// Guest instructions.
+    Instructions,
 }
 
-/// The flags of `bench instructions`.
+/// The flags of `bench`.
 #[derive(Debug, Args)]
-pub struct InstructionsArgs {
-    /// Numbers of CPUs
+pub struct BenchArgs {
+    /// What to measure; all of it without it
+    #[arg(value_name = "STAGE", value_enum, hide_possible_values = true)]
+    parts: Vec<Part>,
+    /// Numbers of CPUs; without it each stage has its own
     #[arg(
         long,
         value_name = "N,…",
         value_delimiter = ',',
-        value_parser = value_parser!(u32).range(2..=255)
+        value_parser = value_parser!(u32).range(2..=4096)
     )]
-    cpus: Vec<u32>,
-    /// Microcode: a file or initrd as it is, or a folder to choose from
+    pub cpus: Vec<u32>,
+    /// Threads of each core, of guests and simulated machines
+    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..=4096))]
+    pub threads: Option<u32>,
+    /// Packages, likewise
+    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..=4096))]
+    pub packages: Option<u32>,
+    /// Rendezvous protocols; all of them without it
+    #[arg(long = "protocol", value_name = "NAME,…", value_delimiter = ',', value_parser = choice::<Name>())]
+    protocols: Vec<Name>,
+    /// How often each protocol loads; without it each stage has its own
+    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..=1_000_000))]
+    pub loads: Option<u32>,
+    /// How long each modelled write takes
+    #[arg(long, value_name = "US", default_value_t = 0, value_parser = value_parser!(u32).range(..=1_000_000))]
+    pub load_us: u32,
+    /// What stands behind the guest's CPUs
+    #[arg(long, default_value_t)]
+    pub machine: Machine,
+    /// What takes the guest's writes
+    #[arg(long, value_enum, default_value_t)]
+    pub hardware: Hardware,
+    /// How often each protocol's guest is booted
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = value_parser!(u32).range(1..=1000))]
+    pub boots: u32,
+    /// What the simulated machines' chances are drawn from
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    pub seed: u64,
+    /// Microcode for the instructions: a file or initrd as it is, or a folder to
+    /// choose from
     #[arg(long, value_name = "PATH")]
-    firmware: Option<PathBuf>,
-    /// The rendezvous protocol
-    #[arg(long, value_parser = choice::<Name>())]
-    protocol: Option<Name>,
+    pub firmware: Option<PathBuf>,
     /// Where JSON goes.
     #[command(flatten)]
     pub json: Json,
 }
 
-impl InstructionsArgs {
-    /// On how many CPUs.
+impl BenchArgs {
+    /// Whether it is to be measured.
     #[must_use]
-    pub fn cpus(&self) -> &[u32] {
+    pub fn has(&self, part: Part) -> bool {
+        self.parts.is_empty() || self.parts.contains(&part)
+    }
+
+    /// On so many CPUs; `own` where nobody says.
+    #[must_use]
+    pub fn cpus_or(&self, own: &[u32]) -> Vec<u32> {
         match self.cpus[..] {
-            [] => &CPUS,
-            _ => &self.cpus,
+            [] => own.to_vec(),
+            _ => self.cpus.clone(),
         }
     }
 
-    /// With what.
+    /// The protocols with their options.
     #[must_use]
-    pub fn overrides(&self) -> Overrides {
-        Overrides {
-            firmware: self.firmware.clone(),
-            protocol: self.protocol,
-            ..Overrides::default()
+    pub fn contenders(&self) -> Vec<Contender> {
+        let is_asked = |name| self.protocols.is_empty() || self.protocols.contains(&name);
+        contenders().filter(|one| is_asked(one.0)).collect()
+    }
+
+    /// The one protocol that is asked for, if it is one.
+    #[must_use]
+    pub fn protocol(&self) -> Option<Name> {
+        match self.protocols[..] {
+            [only] => Some(only),
+            _ => None,
         }
     }
 }

@@ -6,7 +6,7 @@ mod peer;
 mod run;
 mod suite;
 
-pub use bench::{BenchVerb, InstructionsArgs};
+pub use bench::{BenchArgs, Part};
 pub use blob::{BlobVerb, ExplainArgs};
 pub use peer::PeerArgs;
 pub use run::RunArgs;
@@ -103,16 +103,9 @@ pub enum Verb {
         #[command(subcommand)]
         verb: BlobVerb,
     },
-    /// Measure the request
-    #[command(
-        arg_required_else_help = true,
-        after_help = "Examples:\n  muster bench instructions"
-    )]
-    Bench {
-        /// What to measure.
-        #[command(subcommand)]
-        verb: BenchVerb,
-    },
+    /// Measure what a rendezvous costs, part by part
+    #[command(after_help = bench::HELP)]
+    Bench(Box<BenchArgs>),
     /// Boot another loader with the same microcode on the same CPU, and compare
     #[command(after_help = peer::EXAMPLES)]
     Peer(PeerArgs),

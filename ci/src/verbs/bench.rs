@@ -1,20 +1,97 @@
 //! What the verb `bench` does.
 
-use super::{answer, progress};
-use crate::bench::instructions;
-use crate::cli::BenchVerb;
+use indicatif::{ProgressBar, ProgressStyle};
+use measure::iteration;
+
+use super::{answer, progress, purpose, say};
+use crate::bench::guest::Setting;
+use crate::bench::report::Report;
+use crate::bench::{guest, instructions};
+use crate::cli::{BenchArgs, Part};
 use crate::exit::Exit;
+use crate::machine::Topology;
+use crate::provenance;
+use crate::scenario::Overrides;
 use crate::setup::{self, Purpose};
 use crate::tree::Tree;
 
-pub(super) fn act(verb: &BenchVerb) -> anyhow::Result<Exit> {
-    let BenchVerb::Instructions(args) = verb;
+/// Numbers of CPUs of guests where nobody says, and loads of each boot.
+const GUEST_CPUS: [u32; 2] = [2, 4];
+const GUEST_LOADS: u32 = 100;
+
+pub(super) fn act(args: &BenchArgs) -> anyhow::Result<Exit> {
     let tree = Tree::find()?;
-    setup::ensure(Purpose::ModelRuns, &mut |step| eprintln!("muster: {step}"))?;
+    let mut report = Report::new(&provenance::collect(tree.root(), args.machine));
     let progress = progress();
-    let counts = instructions::count(&tree, args.cpus(), &args.overrides(), &progress);
+    if args.has(Part::Guest) {
+        measure_guests(args, &tree, &mut report, &progress)?;
+    }
+    let mut counted = None;
+    if args.has(Part::Instructions) {
+        ensure(Purpose::ModelRuns)?;
+        progress.set_style(ProgressStyle::default_spinner());
+        let overrides = Overrides {
+            firmware: args.firmware.clone(),
+            protocol: args.protocol(),
+            ..Overrides::default()
+        };
+        let cpus = args.cpus_or(&instructions::CPUS);
+        let counts = instructions::count(&tree, &cpus, &overrides, &progress)?;
+        counted = Some(counts.shown());
+        report.metrics.series.extend(counts.series);
+    }
     progress.finish_and_clear();
-    let counts = counts?;
-    answer(&args.json, &counts, || counts.shown())?;
+    let dir = report.write(&tree.runs())?;
+    let tables = || {
+        let spans = report.shown();
+        let tables = spans.into_iter().chain(counted);
+        tables.collect::<Vec<_>>().join("\n\n")
+    };
+    answer(&args.json, &report.metrics, tables)?;
+    if !args.json.is_alone() {
+        say(&format!("files: {}", Tree::shown(&dir)));
+    }
     Ok(Exit::Success)
+}
+
+fn ensure(purpose: Purpose) -> anyhow::Result<()> {
+    setup::ensure(purpose, &mut |step| eprintln!("muster: {step}"))?;
+    Ok(())
+}
+
+fn measure_guests(
+    args: &BenchArgs,
+    tree: &Tree,
+    report: &mut Report,
+    progress: &ProgressBar,
+) -> anyhow::Result<()> {
+    let setting = Setting {
+        machine: args.machine,
+        contenders: args.contenders(),
+        cpus: args.cpus_or(&GUEST_CPUS),
+        threads: args.threads.unwrap_or(1),
+        packages: args.packages.unwrap_or(1),
+        hardware: args.hardware,
+        load_us: args.load_us,
+        nr_loads: args.loads.unwrap_or(GUEST_LOADS),
+        nr_boots: args.boots,
+    };
+    let most = setting.cpus.iter().copied().max().unwrap_or_default();
+    let topology = Topology::new(most, setting.threads, setting.packages)?;
+    if let Some(lack) = setting.machine.unavailable(topology) {
+        let sentence = format!("guests on {}: {lack}", setting.machine);
+        report.metrics.not_measured.push(sentence);
+        return Ok(());
+    }
+    ensure(purpose(setting.machine))?;
+    progress.set_style(ProgressStyle::with_template(
+        "{bar:20} {pos} of {len} boots, {msg}",
+    )?);
+    progress.set_length(setting.nr_boots_of_all());
+    for measured in guest::measure(tree, &setting, progress)? {
+        report.metrics.provenance = serde_json::to_value(&measured.provenance)?;
+        let series = iteration::series(&measured.iterations, &measured.dimensions);
+        report.metrics.series.extend(series);
+    }
+    Ok(())
 }

@@ -70,7 +70,7 @@ pub fn act(verb: &Verb) -> anyhow::Result<Exit> {
             Ok(Exit::of_run(result.verdict, result.as_expected))
         }
         Verb::Blob { verb } => blob::act(verb),
-        Verb::Bench { verb } => bench::act(verb),
+        Verb::Bench(args) => bench::act(args),
         Verb::Peer(args) => peer::act(args),
         Verb::Completions { shell } => {
             let mut text = Vec::new();
