@@ -12,6 +12,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod budget;
 pub mod iteration;
 pub mod metrics;
 pub mod simulated;

@@ -65,7 +65,7 @@ pub enum Fault {
 pub enum SettingError {
     /// There are no CPUs.
     #[error(
-        "{packages} packages of {cores} cores of {threads} threads are no CPUs: give at least one of each"
+        "{packages} packages of {cores} cores of {threads} threads are no CPUs: at least one of each"
     )]
     NoCpus {
         /// Packages.
@@ -225,21 +225,31 @@ impl Setting {
         cpu / self.nr_threads
     }
 
-    /// Where the CPUs are. APIC ids have the bits that the threads and cores need,
-    /// as on a machine.
-    pub(super) fn plan(&self) -> Plan {
+    /// Package, core within it and thread within that.
+    fn seat_of(&self, cpu: u32) -> (u32, u32, u32) {
+        let core = self.core_of(cpu);
+        let within = core % self.nr_cores;
+        (core / self.nr_cores, within, cpu % self.nr_threads)
+    }
+
+    /// A CPU's APIC id, with the bits that threads and cores need, as on a machine.
+    pub(crate) fn apic_id(&self, cpu: u32) -> u32 {
         let bits = |size: u32| size.next_power_of_two().trailing_zeros();
         let core_shift = bits(self.nr_threads);
         let package_shift = core_shift + bits(self.nr_cores);
+        let (package, core, thread) = self.seat_of(cpu);
+        package << package_shift | core << core_shift | thread
+    }
+
+    /// All CPUs load.
+    pub(super) fn plan(&self) -> Plan {
         let place = |cpu: u32| {
-            let (core, thread) = (self.core_of(cpu), cpu % self.nr_threads);
-            let (package, core) = (core / self.nr_cores, core % self.nr_cores);
-            let apic_id = package << package_shift | core << core_shift | thread;
+            let (package, core, thread) = self.seat_of(cpu);
             Place {
                 package,
                 core,
                 thread,
-                apic_id,
+                apic_id: self.apic_id(cpu),
             }
         };
         let places: Vec<_> = (0..self.nr_cpus()).map(place).collect();

@@ -301,3 +301,16 @@ fn the_dimensions_say_what_was_simulated() {
     assert_eq!(of_linux.protocol.as_deref(), Some("linux"));
     assert_eq!((of_linux.call_in, of_linux.election), (None, None));
 }
+
+#[test]
+fn a_file_names_the_costs_that_it_changes_and_no_others() {
+    let costs: CostModel = serde_json::from_str(r#"{"package": 90}"#).unwrap();
+    let expected = CostModel {
+        package: 90,
+        ..CostModel::default()
+    };
+    assert_eq!(costs, expected);
+    let written = serde_json::to_string(&costs).unwrap();
+    assert_eq!(serde_json::from_str::<CostModel>(&written).unwrap(), costs);
+    assert!(serde_json::from_str::<CostModel>(r#"{"pakage": 90}"#).is_err());
+}
