@@ -12,6 +12,8 @@
 
 #![forbid(unsafe_code)]
 
+pub mod budget;
 pub mod iteration;
 pub mod metrics;
+pub mod simulated;
 pub mod summary;

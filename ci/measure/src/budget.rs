@@ -1,0 +1,173 @@
+//! How long a machine may stand still in a load: what its protocol allows at the
+//! worst, what is to be expected, and what is patient for so long.
+
+mod limit;
+#[cfg(test)]
+mod tests;
+mod worst;
+
+use std::fmt;
+
+use rendezvous::{Name, Named};
+
+pub use limit::{Limit, LimitError, Us};
+
+use crate::iteration::Iteration;
+use crate::simulated::{Setting, SimulatedError, simulate};
+
+/// The widest line of a budget's text, in columns.
+const WIDTH: usize = 100;
+/// Where the sentences begin.
+const INDENT: usize = 14;
+
+/// The time that a load on one machine may take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// The protocol.
+    pub protocol: Name,
+    /// The machine, in words.
+    pub machine: String,
+    /// The longest way of a CPU through the protocol, in the order of its parts.
+    pub parts: Vec<Part>,
+    /// Their sum, from the call to the last CPU's being out, but for one whose own
+    /// write does not end.
+    pub worst: Us,
+    /// For how long of that one CPU stands still, with interrupts off.
+    pub stopped: Us,
+    /// What becomes of a CPU that is not back in time.
+    pub on_time_out: &'static str,
+    /// What is to be expected where nothing goes wrong: the median of the simulated
+    /// loads' stalls, rounded up.
+    pub expected: Us,
+    /// Each limit, and whether it is kept.
+    pub limits: Vec<Kept>,
+}
+
+/// A part of the longest way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// How long it may take.
+    pub at_most: Us,
+    /// Why, as sentences.
+    pub why: String,
+}
+
+/// A limit held against a budget.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// The limit.
+    pub limit: Limit,
+    /// Whether no CPU stands still for longer than that at the worst.
+    pub at_worst: bool,
+    /// Whether the expected stall is within it; of a protocol that does not stop the
+    /// CPUs that wait, one write.
+    pub as_expected: bool,
+}
+
+impl Budget {
+    /// The budget of a setting, whose faults are left out. What is to be expected is
+    /// simulated as often as `nr_loads` says, at least once.
+    pub fn new(setting: &Setting, limits: &[Limit], nr_loads: u32) -> Result<Self, SimulatedError> {
+        let setting = Setting {
+            faults: Vec::new(),
+            ..setting.clone()
+        };
+        let loads = simulate(&setting, nr_loads.max(1))?;
+        let mut stalls: Vec<_> = loads.iter().filter_map(Iteration::stall).collect();
+        stalls.sort_unstable();
+        let median_ns = stalls.get(stalls.len() / 2).copied().unwrap_or(0);
+        let expected = Us(median_ns.div_ceil(1000));
+        let worst::Worst { parts, stopped } = worst::worst(&setting);
+        let kept = |limit: &Limit| Kept {
+            at_worst: stopped <= limit.at_most,
+            as_expected: expected.min(stopped) <= limit.at_most,
+            limit: limit.clone(),
+        };
+        Ok(Self {
+            protocol: setting.protocol,
+            machine: machine(&setting),
+            worst: parts.iter().map(|part| part.at_most).sum(),
+            stopped,
+            parts,
+            on_time_out: worst::on_time_out(&setting),
+            expected,
+            limits: limits.iter().map(kept).collect(),
+        })
+    }
+}
+
+fn machine(setting: &Setting) -> String {
+    let several = |number: u32, what: &str| match number {
+        1 => format!("1 {what}"),
+        _ => format!("{number} {what}s"),
+    };
+    format!(
+        "{}: {} of {} of {}; a write takes {}",
+        several(setting.nr_cpus(), "CPU"),
+        several(setting.nr_packages, "package"),
+        several(setting.nr_cores, "core"),
+        several(setting.nr_threads, "thread"),
+        Us(setting.load_us)
+    )
+}
+
+impl Kept {
+    fn words(&self, budget: &Budget) -> String {
+        let Self {
+            limit,
+            at_worst,
+            as_expected,
+        } = self;
+        let at_most = limit.at_most;
+        let spare = Us(at_most.0.abs_diff(budget.stopped.0));
+        let words = match (at_worst, as_expected) {
+            (true, _) => format!("is kept even at the worst, with {spare} to spare."),
+            (false, true) => format!("is kept as expected, and broken by {spare} at the worst."),
+            (false, false) => "is broken even where nothing goes wrong.".to_owned(),
+        };
+        format!("{}'s limit of {at_most} {words}", limit.name)
+    }
+}
+
+impl fmt::Display for Budget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let title = format!("{} on {}", self.protocol.name(), self.machine);
+        line(f, 0, "", &title)?;
+        line(f, INDENT, &self.expected.to_string(), "expected, simulated")?;
+        line(f, INDENT, &self.worst.to_string(), "at the worst:")?;
+        for part in &self.parts {
+            line(f, INDENT, &format!("  {}", part.at_most), &part.why)?;
+        }
+        if self.stopped < self.worst {
+            let why = "of that a CPU stands still; one that only waits runs on";
+            line(f, INDENT, &self.stopped.to_string(), why)?;
+        }
+        line(f, INDENT, "", self.on_time_out)?;
+        for kept in &self.limits {
+            let is_kept = if kept.at_worst { "kept" } else { "BROKEN" };
+            line(f, INDENT, is_kept, &kept.words(self))?;
+        }
+        Ok(())
+    }
+}
+
+/// Writes a label and a text behind it, broken into lines that all begin at
+/// `indent`.
+fn line(f: &mut fmt::Formatter<'_>, indent: usize, label: &str, text: &str) -> fmt::Result {
+    let mut row = format!("{label:indent$}");
+    let mut is_first = true;
+    for word in text.split_whitespace() {
+        let width = row.chars().count() + 1 + word.chars().count();
+        if !is_first && width > WIDTH {
+            writeln!(f, "{row}")?;
+            row = " ".repeat(indent);
+            is_first = true;
+        }
+        if !is_first {
+            row.push(' ');
+        }
+        row.push_str(word);
+        is_first = false;
+    }
+    writeln!(f, "{}", row.trim_end())
+}
