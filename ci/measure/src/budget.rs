@@ -9,6 +9,7 @@ mod worst;
 use std::fmt;
 
 use rendezvous::{Name, Named};
+use serde::{Serialize, Serializer};
 
 pub use limit::{Limit, LimitError, Us};
 
@@ -21,9 +22,10 @@ const WIDTH: usize = 100;
 const INDENT: usize = 14;
 
 /// The time that a load on one machine may take.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Budget {
     /// The protocol.
+    #[serde(serialize_with = "by_name")]
     pub protocol: Name,
     /// The machine, in words.
     pub machine: String,
@@ -43,8 +45,16 @@ pub struct Budget {
     pub limits: Vec<Kept>,
 }
 
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde calls it with a reference"
+)]
+fn by_name<S: Serializer>(name: &Name, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(name.name())
+}
+
 /// A part of the longest way.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Part {
     /// How long it may take.
     pub at_most: Us,
@@ -53,7 +63,7 @@ pub struct Part {
 }
 
 /// A limit held against a budget.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Kept {
     /// The limit.
     pub limit: Limit,

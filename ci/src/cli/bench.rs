@@ -86,6 +86,10 @@ pub struct BenchArgs {
     /// What the simulated machines' chances are drawn from
     #[arg(long, value_name = "S", default_value_t = 1)]
     pub seed: u64,
+    /// What caches cost the simulated machines: a TOML file that replaces some of the
+    /// model's numbers
+    #[arg(long, value_name = "FILE")]
+    pub costs: Option<PathBuf>,
     /// Microcode for the instructions: a file or initrd as it is, or a folder to
     /// choose from
     #[arg(long, value_name = "PATH")]

@@ -2,12 +2,14 @@
 
 mod bench;
 mod blob;
+mod budget;
 mod peer;
 mod run;
 mod suite;
 
 pub use bench::{BenchArgs, Part};
 pub use blob::{BlobVerb, ExplainArgs};
+pub use budget::BudgetArgs;
 pub use peer::PeerArgs;
 pub use run::RunArgs;
 pub use suite::SuiteArgs;
@@ -106,6 +108,9 @@ pub enum Verb {
     /// Measure what a rendezvous costs, part by part
     #[command(after_help = bench::HELP)]
     Bench(Box<BenchArgs>),
+    /// How long a load may hold a machine up, at the worst and as expected
+    #[command(after_help = budget::HELP)]
+    Budget(BudgetArgs),
     /// Boot another loader with the same microcode on the same CPU, and compare
     #[command(after_help = peer::EXAMPLES)]
     Peer(PeerArgs),

@@ -171,7 +171,7 @@ fn rounds() -> RangedI64ValueParser<u32> {
     value_parser!(u32).range(i64::from(start)..=i64::from(end))
 }
 
-fn deadline() -> RangedI64ValueParser<u32> {
+pub(super) fn deadline() -> RangedI64ValueParser<u32> {
     let (start, end) = (*DEADLINES_US.start(), *DEADLINES_US.end());
     value_parser!(u32).range(i64::from(start)..=i64::from(end))
 }

@@ -2,7 +2,9 @@
 
 use indicatif::{ProgressBar, ProgressStyle};
 use measure::iteration;
+use measure::simulated::{self, simulate};
 
+use super::budget::{cores, costs};
 use super::{answer, progress, purpose, say};
 use crate::bench::guest::Setting;
 use crate::bench::report::Report;
@@ -15,6 +17,12 @@ use crate::scenario::Overrides;
 use crate::setup::{self, Purpose};
 use crate::tree::Tree;
 
+/// Numbers of CPUs that are simulated where nobody says, their threads a core, and
+/// loads of each.
+const SIMULATED_CPUS: [u32; 10] = [2, 4, 8, 16, 32, 64, 128, 256, 512, 1024];
+const SIMULATED_THREADS: u32 = 2;
+const SIMULATED_LOADS: u32 = 15;
+
 /// Numbers of CPUs of guests where nobody says, and loads of each boot.
 const GUEST_CPUS: [u32; 2] = [2, 4];
 const GUEST_LOADS: u32 = 100;
@@ -25,6 +33,9 @@ pub(super) fn act(args: &BenchArgs) -> anyhow::Result<Exit> {
     let progress = progress();
     if args.has(Part::Guest) {
         measure_guests(args, &tree, &mut report, &progress)?;
+    }
+    if args.has(Part::Simulated) {
+        simulate_all(args, &mut report, &progress)?;
     }
     let mut counted = None;
     if args.has(Part::Instructions) {
@@ -92,6 +103,41 @@ fn measure_guests(
         report.metrics.provenance = serde_json::to_value(&measured.provenance)?;
         let series = iteration::series(&measured.iterations, &measured.dimensions);
         report.metrics.series.extend(series);
+    }
+    Ok(())
+}
+
+fn simulate_all(
+    args: &BenchArgs,
+    report: &mut Report,
+    progress: &ProgressBar,
+) -> anyhow::Result<()> {
+    let costs = costs(args.costs.as_deref())?;
+    let cpus = args.cpus_or(&SIMULATED_CPUS);
+    let contenders = args.contenders();
+    progress.set_style(ProgressStyle::with_template(
+        "{bar:20} {pos} of {len}, {msg}",
+    )?);
+    progress.set_position(0);
+    progress.set_length((cpus.len() * contenders.len()) as u64);
+    progress.set_message("simulating");
+    let nr_loads = args.loads.unwrap_or(SIMULATED_LOADS);
+    for nr_cpus in cpus {
+        let threads = args.threads.unwrap_or(SIMULATED_THREADS);
+        let packages = args.packages.unwrap_or(1);
+        let nr_cores = cores(nr_cpus, threads, packages)?;
+        for &(protocol, call_in, election) in &contenders {
+            let mut setting = simulated::Setting::new(protocol, packages, nr_cores, threads)?;
+            setting.options.call_in = call_in;
+            setting.options.election = election;
+            setting.load_us = args.load_us.into();
+            setting.costs = costs.clone();
+            setting.seed = args.seed;
+            let iterations = simulate(&setting, nr_loads)?;
+            let series = iteration::series(&iterations, &setting.dimensions());
+            report.metrics.series.extend(series);
+            progress.inc(1);
+        }
     }
     Ok(())
 }

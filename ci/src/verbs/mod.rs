@@ -2,6 +2,7 @@
 
 mod bench;
 mod blob;
+mod budget;
 mod peer;
 mod suite;
 
@@ -15,12 +16,13 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use clap::CommandFactory;
 use indicatif::{ProgressBar, ProgressDrawTarget};
+use measure::simulated::SettingError;
 use serde::Serialize;
 
 use crate::cli::{Cli, Json, Output, RunArgs, Verb};
 use crate::exit::Exit;
 use crate::fuzz::{self, Bound, Fuzzers};
-use crate::machine::{Cpu, Machine, host};
+use crate::machine::{Cpu, Machine, TopologyError, host};
 use crate::replay::{self, replay};
 use crate::result::RunResult;
 use crate::result::junit::junit;
@@ -71,6 +73,7 @@ pub fn act(verb: &Verb) -> anyhow::Result<Exit> {
         }
         Verb::Blob { verb } => blob::act(verb),
         Verb::Bench(args) => bench::act(args),
+        Verb::Budget(args) => budget::act(args),
         Verb::Peer(args) => peer::act(args),
         Verb::Completions { shell } => {
             let mut text = Vec::new();
@@ -95,6 +98,8 @@ pub fn exit_of(error: &anyhow::Error) -> Exit {
         || error.is::<replay::Error>()
         || error.is::<tree::Error>()
         || error.is::<UnknownVerb>()
+        || error.is::<TopologyError>()
+        || error.is::<SettingError>()
         || error.is::<crate::blob::Error>()
         || error.is::<firmware::SyntheticError>()
         || matches!(error.downcast_ref(), Some(fuzz::Error::NoTarget { .. }))

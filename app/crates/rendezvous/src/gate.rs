@@ -73,8 +73,11 @@ impl<W: Word> Gate<W> {
         deadline_ns: u64,
         before_closing: impl Fn(),
     ) -> Passage {
-        // Acquire pairs with the exchange in `decide`.
-        if self.state.load(Ordering::Acquire) == CLOSED {
+        // No CPU finds the gate closed before the deadline has passed, and to look
+        // all CPUs would have to fetch this one word. One whose clock is a little
+        // behind comes and is told below. Acquire pairs with the exchange in
+        // `decide`.
+        if machine.now_ns() > deadline_ns && self.state.load(Ordering::Acquire) == CLOSED {
             return Passage::Late;
         }
         let leaf = tree.leaf_of(cpu);

@@ -120,16 +120,16 @@ fn the_gate_of_two_cpus_costs_what_the_model_says() {
     // The request is one look at the clock; each CPU stamps its call-in.
     assert_eq!(load.cpus[0].called_in_ns, Some(clock));
     assert_eq!(load.cpus[1].called_in_ns, Some(call + clock));
-    // CPU 1 reads the gate's word, counts itself in, and opens: three times a line
-    // of CPU 0's. Then it looks at the clock.
-    let opens = package + 2 * (package + atomic) + clock;
+    // CPU 1 looks at the clock, counts itself in, and opens: twice a line of CPU
+    // 0's. Then it looks at the clock.
+    let opens = clock + 2 * (package + atomic) + clock;
     assert_eq!(load.gate(), Some(opens));
     // On one core the same lines come from the sibling.
     let mut core = setting.clone();
     (core.nr_cores, core.nr_threads) = (1, 2);
     let of_core = simulate(&core, 1).unwrap()[0].gate();
     let sibling = setting.costs.sibling;
-    assert_eq!(of_core, Some(opens - 3 * (package - sibling)));
+    assert_eq!(of_core, Some(opens - 2 * (package - sibling)));
     // CPU 0 misses the line in its next round, and gets it when it is free: CPU 1's
     // exchange began one clock and one access earlier.
     let opened_ns = load.cpus[1].gate_ns.unwrap() - clock;
@@ -190,12 +190,10 @@ fn those_who_wait_for_a_late_cpu_leave_at_their_deadline_and_it_when_it_comes() 
 }
 
 #[test]
-fn a_tree_grows_with_its_levels_but_for_the_look_at_the_one_gate() {
-    // Each call-in begins with a look at the gate's word, and these queue up. A
-    // line that hands out copies at once shows the tree alone.
+fn a_tree_grows_with_its_levels() {
+    // All come at once, so that nothing of the gate hides behind late calls.
     let costs = CostModel {
         call_spread: 0,
-        line_busy: 0,
         ..CostModel::default()
     };
     let gate = |nr_cpus| gate(Name::Muster, CallIn::Tree, nr_cpus, &costs);
