@@ -26,6 +26,8 @@ pub(super) type Failure = DrawingAreaErrorKind<io::Error>;
 /// A place on the canvas: from its left and its top, in units.
 pub(super) type Point = (i32, i32);
 
+/// The width of a plot, in pixels of the page.
+pub(super) const WIDTH: i32 = 1040;
 /// Units of a pixel.
 pub(super) const UNITS: i32 = 2;
 /// What the head with its two lines takes, in units.
@@ -33,7 +35,7 @@ pub(super) const HEAD: i32 = 62 * UNITS;
 /// Between a frame and what is beside it, in units.
 pub(super) const GAP: i32 = 14 * UNITS;
 /// Below a frame, for ticks and title, in units.
-const FOOT: i32 = 52 * UNITS;
+const FOOT: i32 = 46 * UNITS;
 /// How wide a letter is at most on average, as a part of its height.
 const LETTER: f64 = 0.6;
 
@@ -152,7 +154,7 @@ impl<'a> Canvas<'a> {
 
     /// Fills a shape, so that what is below is seen.
     pub(super) fn haze(&self, points: Vec<Point>, colour: RGBColor) -> Result<(), Failure> {
-        self.area.draw(&Polygon::new(points, colour.mix(0.13)))
+        self.area.draw(&Polygon::new(points, colour.mix(0.11)))
     }
 
     /// Draws a line, `width` units wide.
@@ -197,6 +199,10 @@ impl<'a> Canvas<'a> {
             Mark::Square => polygon(&[(-r, -r), (r, -r), (r, r), (-r, r)]),
             Mark::Diamond => polygon(&[(0, -r - 2), (r + 2, 0), (0, r + 2), (-r - 2, 0)]),
             Mark::Triangle => polygon(&[(0, -r - 1), (r + 1, r), (-r - 1, r)]),
+            Mark::Down => polygon(&[(0, r + 1), (r + 1, -r), (-r - 1, -r)]),
+            Mark::Plus => once([(x - r - 1, y), (x + r + 1, y)])
+                .chain(once([(x, y - r - 1), (x, y + r + 1)]))
+                .try_for_each(|stroke| self.line(stroke.to_vec(), look.colour, 5)),
             Mark::Cross => once([(x - r, y - r), (x + r, y + r)])
                 .chain(once([(x - r, y + r), (x + r, y - r)]))
                 .try_for_each(|stroke| self.line(stroke.to_vec(), look.colour, 4)),

@@ -24,6 +24,8 @@ pub(super) enum Mark {
     Square,
     Triangle,
     Diamond,
+    Down,
+    Plus,
     Cross,
 }
 
@@ -47,8 +49,8 @@ const KNOWN: [(&str, Look); 7] = [
     ("xen-v5", look(0xd5, 0x5e, 0x00, Mark::Square)),
     ("xen", look(0xe6, 0x9f, 0x00, Mark::Triangle)),
     ("linux", look(0x00, 0x9e, 0x73, Mark::Diamond)),
-    ("serial-chain", look(0xcc, 0x79, 0xa7, Mark::Square)),
-    ("batches", look(0x56, 0xb4, 0xe9, Mark::Triangle)),
+    ("serial-chain", look(0xcc, 0x79, 0xa7, Mark::Down)),
+    ("batches", look(0x56, 0xb4, 0xe9, Mark::Plus)),
     ("std-barrier", look(0x00, 0x00, 0x00, Mark::Cross)),
 ];
 
@@ -156,7 +158,7 @@ mod tests {
             assert!(
                 KNOWN[..at]
                     .iter()
-                    .all(|(_, other)| other.colour != look.colour)
+                    .all(|(_, other)| other.colour != look.colour && other.mark != look.mark)
             );
         }
         assert_ne!(among.look("zebra"), among.look("ant"));

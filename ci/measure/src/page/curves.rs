@@ -3,12 +3,12 @@
 use crate::metrics::Metric;
 
 use super::axis::{Axis, index};
-use super::canvas::{self, Failure};
+use super::canvas::{self, Failure, WIDTH};
 use super::colour::Palette;
 use super::legend;
 use super::scene::{Row, Scene, Setup};
 use super::spans::{capital, entries, stroke, words};
-use super::units::cpus;
+use super::units::{cpus, grouped};
 use super::{Plot, file_name};
 
 /// Fewer values than these make no curve.
@@ -53,7 +53,7 @@ pub(super) fn plot(
         cpus(count)
     );
     let below = format!("{} · {}", scene.name, setup.detail);
-    let svg = canvas::svg((900, 440), &title, &below, |canvas| {
+    let svg = canvas::svg((WIDTH, 440), &title, &below, |canvas| {
         let x = Axis::tail(2.0 * index(longest.unwrap_or(1)));
         let y = Axis::log_time(&format!("{metric}, time (log scale)"), least, most);
         let frame = canvas.frame(x, y, legend::width(&entries))?;
@@ -72,12 +72,13 @@ pub(super) fn plot(
     Ok(Some(Plot {
         file: file_name(&[&file, &scene.slug, &setup.slug]),
         caption: format!(
-            "{} of {}, per protocol, {}. At 99 % stands the value that 99 of 100 loads do not \
+            "{} of {}, per protocol, {}; up to {} loads each. At 99 % stands the value that 99 of 100 loads do not \
              exceed; each step to the right is ten times as rare, and a curve ends at its largest \
              value. Flat is predictable, lower is better.",
             capital(words(metric)),
             cpus(count),
             scene.name,
+            grouped(u64::try_from(longest.unwrap_or(0)).unwrap_or(u64::MAX)),
         ),
         title,
         svg,

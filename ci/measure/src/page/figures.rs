@@ -1,5 +1,7 @@
 //! All plots of a page, by where they stand on it.
 
+use std::collections::BTreeMap;
+
 use crate::metrics::{Metric, Metrics};
 
 use super::canvas::Failure;
@@ -49,10 +51,29 @@ impl Figures {
             .zip(timelines)
             .map(|(number, one)| timeline::plot(number, one));
         let drawn: Vec<_> = drawn.collect::<Result<_, _>>()?;
-        Ok(Self {
+        let mut figures = Self {
             parts: parts.collect::<Result<_, Failure>>()?,
             timelines: drawn.into_iter().flatten().collect(),
-        })
+        };
+        figures.name_apart();
+        Ok(figures)
+    }
+
+    /// Numbers files whose names are the same, as those of machines that differ in
+    /// signs alone.
+    fn name_apart(&mut self) {
+        let of_parts = self
+            .parts
+            .iter_mut()
+            .flat_map(|part| part.of_setups.iter_mut().flatten().chain(&mut part.matrix));
+        let mut uses: BTreeMap<String, u32> = BTreeMap::new();
+        for plot in of_parts.chain(&mut self.timelines) {
+            let count = uses.entry(plot.file.clone()).or_default();
+            *count += 1;
+            if *count > 1 {
+                plot.file = plot.file.replace(".svg", &format!("--{count}.svg"));
+            }
+        }
     }
 
     /// All plots, in the order of the page.

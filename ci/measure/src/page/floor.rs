@@ -4,7 +4,7 @@
 use crate::metrics::Metric;
 
 use super::axis::{Axis, index};
-use super::canvas::{self, Failure, GAP, HEAD, Hand, PLAIN, UNITS};
+use super::canvas::{self, Failure, GAP, HEAD, Hand, PLAIN, UNITS, WIDTH};
 use super::colour::{Palette, SOFT};
 use super::rank::Spread;
 use super::scene::{Row, Scene, Setup};
@@ -58,7 +58,7 @@ pub(super) fn plot(
         scene.name, setup.detail
     );
     let nr = i32::try_from(gates.len()).unwrap_or(i32::MAX / ROW);
-    let svg = canvas::svg((900, 116 + nr * ROW), &title, &below, |canvas| {
+    let svg = canvas::svg((WIDTH, 116 + nr * ROW), &title, &below, |canvas| {
         let x = Axis::log_time("gate, time (log scale)", least, most);
         let frame = canvas.frame(x, Axis::rows("", &labels), right)?;
         let left = canvas.beside(right);

@@ -6,7 +6,8 @@ use crate::metrics::{Metrics, Stage};
 
 use super::figures::{Figures, Part};
 use super::scene::name;
-use super::{Plot, tables};
+use super::spans::capital;
+use super::{Plot, glance, tables};
 
 /// How it looks.
 const STYLE: &str = include_str!("style.css");
@@ -35,6 +36,7 @@ pub(super) fn page(metrics: &Metrics, figures: &Figures, traced: bool) -> String
                 }
                 main {
                     (gaps(metrics, figures))
+                    (glance::section(figures))
                     @for part in &figures.parts { (section(part)) }
                     @if !figures.timelines.is_empty() {
                         section #timelines {
@@ -94,16 +96,18 @@ fn section(part: &Part) -> Markup {
     let scene = &part.scene;
     html! {
         section id=(scene.slug) {
-            h2 { (scene.name) }
+            h2 { (capital(&scene.name)) }
             p.note { (meaning(scene.stage)) }
             @for (setup, plots) in scene.setups.iter().zip(&part.of_setups) {
                 @if scene.setups.len() > 1 { h3 { (setup.detail) } }
                 @for plot in plots { (figure(plot)) }
+            }
+            @if let Some(plot) = &part.matrix { (figure(plot)) }
+            @for setup in &scene.setups {
                 h3 { "Medians and percentiles: " (scene.name) }
                 p.note { (setup.detail) }
                 (tables::loads(setup))
             }
-            @if let Some(plot) = &part.matrix { (figure(plot)) }
             @if !scene.others.is_empty() {
                 h3 { "Other figures: " (scene.name) }
                 (tables::others(&scene.others))

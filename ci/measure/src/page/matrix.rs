@@ -6,7 +6,7 @@ use plotters::style::text_anchor::HPos;
 
 use super::axis::{Axis, index};
 use super::canvas::{self, Canvas, Failure, GAP, HEAD, Hand, PLAIN, UNITS};
-use super::colour::{SOFT, ink_on, shade};
+use super::colour::{PAPER, SOFT, ink_on, shade};
 use super::rank::percentile;
 use super::scene::Scene;
 use super::units::{real, time, unit_of};
@@ -33,16 +33,18 @@ pub(super) fn plot(scene: &Scene) -> Result<Option<Plot>, Failure> {
         }
     }
     let times = || cells.iter().map(|(_, _, ns)| *ns);
-    let (Some(least), Some(most)) = (times().min(), times().max()) else {
+    let (Some(least), Some(longest)) = (times().min(), times().max()) else {
         return Ok(None);
     };
+    // Shades span a factor of two at least, so that equal times look alike.
+    let most = longest.max(least.max(1) * 2);
     let title = "A cache line's way from one CPU to another".to_owned();
     let below = format!("{} · median one-way time", scene.name);
     let nr = i32::try_from(blocks.len()).unwrap_or(1);
     let cell = (640 / nr).clamp(9, 64);
     let right = GAP + SCALE + 8 * UNITS + PLAIN.longest(["9.99 µs"]) + GAP;
     let size = (cell * nr + 110 + right / UNITS, cell * nr + 120);
-    let size = (size.0.max(500), size.1.max(280));
+    let size = (size.0.max(520), size.1.max(280));
     let svg = canvas::svg(size, &title, &below, |canvas| {
         let names = names(&blocks, cell);
         let x = Axis::rows("to CPU", &names).reversed();
@@ -50,7 +52,10 @@ pub(super) fn plot(scene: &Scene) -> Result<Option<Plot>, Failure> {
         // What is left of a small one's width is beside the scale.
         let spare = size.0 * UNITS - (cell * nr * UNITS + 110 * UNITS + right);
         let frame = canvas.frame(sparse(x), sparse(y), right + spare)?;
-        let unit = unit_of(real(most));
+        let nr = index(blocks.len());
+        let unit = unit_of(real(longest));
+        // No grid shows where a way was not measured, as from a CPU to itself.
+        canvas.bar(frame.place(0.0, nr), frame.place(nr, 0.0), PAPER)?;
         for &(row, column, ns) in &cells {
             let (x, y) = (index(column), index(blocks.len() - row));
             let (from, to) = (frame.place(x, y), frame.place(x + 1.0, y - 1.0));
@@ -84,7 +89,7 @@ pub(super) fn plot(scene: &Scene) -> Result<Option<Plot>, Failure> {
         caption: format!(
             "The median time in {} that a cache line takes from the CPU of a row to that of a \
              column, {}. Darker is longer, on a logarithmic scale.{note}",
-            unit_of(real(most)).0,
+            unit_of(real(longest)).0,
             scene.name
         ),
         title,
@@ -106,13 +111,8 @@ fn median(scene: &Scene, from: &[u32], to: &[u32]) -> Option<u64> {
 /// Where a time is between the two ends, on a logarithmic scale.
 fn part(ns: u64, least: u64, most: u64) -> f64 {
     let at = |ns: u64| real(ns.max(1)).ln();
-    let length = at(most) - at(least);
-    // A matrix all of whose cells are the same is of a middling shade.
-    if length > 0.0 {
-        (at(ns) - at(least)) / length
-    } else {
-        0.4
-    }
+    let length = at(most.max(2)) - at(least);
+    (at(ns) - at(least)) / length
 }
 
 fn number(ns: u64, unit: f64) -> String {
@@ -146,11 +146,6 @@ fn scale(canvas: &Canvas<'_>, (least, most): (u64, u64), left: i32) -> Result<()
     let text_at = left + SCALE + 8 * UNITS;
     let height = 140 * UNITS;
     let step = height / STEPS;
-    if least == most {
-        let shade = shade(part(least, least, most));
-        canvas.bar((left, HEAD), (left + SCALE, HEAD + SCALE), shade)?;
-        return canvas.text((text_at, HEAD + SCALE / 2), &time(real(least)), hand);
-    }
     for number in 0..STEPS {
         let shade = shade(1.0 - f64::from(number) / f64::from(STEPS - 1));
         let top = HEAD + number * step;
@@ -173,7 +168,7 @@ mod tests {
     #[test]
     fn a_shade_is_by_the_order_of_magnitude_and_any_times_have_one() {
         assert!((part(100, 10, 1000) - 0.5).abs() < 1e-9);
-        assert!(part(0, 0, 0).is_finite());
+        assert!(part(0, 0, 0).is_finite() && part(5, 5, 10).abs() < 1e-9);
         assert!((part(0, 0, 50) - 0.0).abs() < 1e-9);
     }
 

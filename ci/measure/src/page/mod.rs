@@ -16,6 +16,7 @@ mod colour;
 mod curves;
 mod figures;
 mod floor;
+mod glance;
 mod html;
 mod legend;
 mod matrix;

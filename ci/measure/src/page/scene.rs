@@ -196,9 +196,10 @@ fn transfers(ways: &[&Series]) -> BTreeMap<(u32, u32), u64> {
 fn setup(key: SetupKey, series: &[&Series], alone: bool) -> Setup {
     let (clock, hardware, load_us) = key;
     let clock_name = match clock {
-        ClockKind::Tsc => "time-stamp counter",
-        ClockKind::Icount => "count of instructions, one a ns",
-        ClockKind::Virtual => "virtual time",
+        ClockKind::Tsc => Some("clock: time-stamp counter"),
+        ClockKind::Icount => Some("clock: instructions, one a ns"),
+        // The stage says so.
+        ClockKind::Virtual => None,
     };
     let load = match load_us {
         Some(0) => Some("loads that take no time".to_owned()),
@@ -210,7 +211,7 @@ fn setup(key: SetupKey, series: &[&Series], alone: bool) -> Setup {
         other => format!("hardware: {other}"),
     });
     let parts: Vec<_> = load.into_iter().chain(hardware_name).collect();
-    let detail = parts.into_iter().chain([format!("clock: {clock_name}")]);
+    let detail = parts.into_iter().chain(clock_name.map(str::to_owned));
     let slug = if alone {
         String::new()
     } else {
@@ -305,10 +306,12 @@ fn label(key: &RowKey, all: &[RowKey]) -> String {
         })
     };
     if same_size().any(|other| other.threads != key.threads) {
-        marks.push(format!("{} threads a core", key.threads));
+        let plural = if key.threads == 1 { "" } else { "s" };
+        marks.push(format!("{} thread{plural} a core", key.threads));
     }
     if same_size().any(|other| other.packages != key.packages) {
-        marks.push(format!("{} packages", key.packages));
+        let plural = if key.packages == 1 { "" } else { "s" };
+        marks.push(format!("{} package{plural}", key.packages));
     }
     if marks.is_empty() {
         key.protocol.clone()
@@ -393,7 +396,7 @@ mod tests {
             [
                 "muster (flat)",
                 "muster (tree)",
-                "xen (1 threads a core)",
+                "xen (1 thread a core)",
                 "xen (2 threads a core)",
                 "linux"
             ]

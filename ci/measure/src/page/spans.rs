@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use crate::metrics::Metric;
 
 use super::axis::{Axis, index};
-use super::canvas::{self, Canvas, Failure, GAP, HEAD, Hand, PLAIN, Point, UNITS, rounded};
+use super::canvas::{self, Canvas, Failure, GAP, HEAD, Hand, PLAIN, Point, UNITS, WIDTH, rounded};
 use super::colour::{Palette, SOFT};
 use super::legend::{self, Entry};
 use super::rank::Spread;
@@ -84,16 +84,12 @@ fn lines(scene: &Scene, setup: &Setup, metric: Metric, palette: &Palette) -> Res
     let (least, most) = bounds(all);
     let mut entries = entries(setup.with(metric), palette);
     // From top to bottom as the lines end at the right.
-    let end = |entry: &Entry| {
-        by_label[entry.label.as_str()]
-            .last()
-            .map(|(cpus, s)| (*cpus, s.p50))
-    };
+    let end = |entry: &Entry| by_label[entry.label.as_str()].last().map(|(_, s)| s.p50);
     entries.sort_by_key(|entry| std::cmp::Reverse(end(entry)));
 
     let title = format!("{} over the number of CPUs", capital(metric.name()));
     let below = format!("{} · {}", scene.name, setup.detail);
-    let svg = canvas::svg((900, 480), &title, &below, |canvas| {
+    let svg = canvas::svg((WIDTH, 480), &title, &below, |canvas| {
         let x = Axis::log_cpus(&setup.counts(metric));
         let y = Axis::log_time(&format!("{metric}, time (log scale)"), least, most);
         let frame = canvas.frame(x, y, legend::width(&entries))?;
@@ -165,7 +161,7 @@ fn rows(scene: &Scene, setup: &Setup, metric: Metric, palette: &Palette) -> Resu
         .collect();
     let right = GAP * 2 + PLAIN.longest(texts.iter().map(String::as_str));
     let nr = i32::try_from(rows.len()).unwrap_or(i32::MAX / ROW);
-    let svg = canvas::svg((900, 116 + nr * ROW), &title, &below, |canvas| {
+    let svg = canvas::svg((WIDTH, 116 + nr * ROW), &title, &below, |canvas| {
         let x = Axis::log_time(&format!("{metric}, time (log scale)"), least, most);
         let frame = canvas.frame(x, Axis::rows("", &labels), right)?;
         let head = Hand {

@@ -167,5 +167,8 @@ fn whole(count: usize) -> String {
 }
 
 fn spoken(metric: Metric) -> String {
-    metric.name().replace('_', " ")
+    metric
+        .name()
+        .replace('_', " ")
+        .replace("call in", "call-in")
 }

@@ -5,7 +5,7 @@ use plotters::style::RGBColor;
 use crate::iteration::{CpuTimes, Iteration};
 
 use super::axis::{Axis, index};
-use super::canvas::{self, Canvas, Failure, GAP, HEAD, PLAIN, UNITS};
+use super::canvas::{self, Canvas, Failure, GAP, HEAD, PLAIN, UNITS, WIDTH};
 use super::colour::of_phase;
 use super::phases::{Phase, PhaseSpan, phases};
 use super::scene::{name, slug};
@@ -55,7 +55,7 @@ pub(super) fn plot(number: usize, timeline: &Timeline) -> Result<Option<Plot>, F
     }
     let entries = Legend::of(&spans);
     let height = (116 + nr * track).max(116 + entries.height() / UNITS);
-    let svg = canvas::svg((900, height), &title, &below, |canvas| {
+    let svg = canvas::svg((WIDTH, height), &title, &below, |canvas| {
         let x = Axis::linear_time("time since the first call-in", end_ns - origin_ns);
         let y = Axis::rows("CPU", &names);
         let frame = canvas.frame(x, y, entries.width())?;

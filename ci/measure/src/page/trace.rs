@@ -141,3 +141,111 @@ fn process(id: u32, timeline: &Timeline) -> Process {
 fn us(ns: u64) -> f64 {
     real(ns) / 1000.0
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::iteration::{CpuTimes, Iteration};
+    use crate::metrics::Stage;
+
+    fn timeline() -> Timeline {
+        let cpu = |cpu: u32, late: u64| CpuTimes {
+            cpu,
+            core: 0,
+            follows: cpu > 0,
+            called_in_ns: Some(5_000_000 + late),
+            gate_ns: Some(5_000_250),
+            load_start_ns: (cpu == 0).then_some(5_000_260),
+            load_end_ns: (cpu == 0).then_some(5_001_000),
+            left_ns: Some(5_001_100),
+        };
+        Timeline {
+            title: "muster".to_owned(),
+            stage: Stage::Native,
+            iteration: Iteration {
+                cpus: vec![cpu(0, 0), cpu(1, 100)],
+            },
+        }
+    }
+
+    #[test]
+    fn each_load_is_a_process_that_begins_at_zero_and_each_cpu_a_thread() {
+        let trace = trace(&[timeline(), timeline()]);
+        let events = trace["traceEvents"].as_array().unwrap();
+        let named = |name: &str| {
+            events
+                .iter()
+                .filter(|e| e["name"] == *name)
+                .collect::<Vec<_>>()
+        };
+        let processes = named("process_name");
+        assert_eq!(processes.len(), 2);
+        assert_eq!(processes[0]["args"]["name"], "muster (native)");
+        assert_ne!(processes[0]["pid"], processes[1]["pid"]);
+        assert_eq!(named("thread_name").len(), 4);
+        let stalls = named("stall");
+        assert_eq!(
+            (&stalls[0]["ts"], &stalls[0]["dur"]),
+            (&json!(0.0), &json!(1.1))
+        );
+        assert_eq!(
+            (&stalls[1]["ts"], &stalls[1]["dur"]),
+            (&json!(0.1), &json!(1.0))
+        );
+        assert_eq!((named("load").len(), named("follow").len()), (2, 2));
+    }
+
+    #[test]
+    fn a_cpus_phases_lie_within_its_stall_and_do_not_overlap() {
+        let trace = trace(&[timeline()]);
+        let events = trace["traceEvents"].as_array().unwrap();
+        for tid in [0, 1] {
+            let slices = events.iter().filter(|e| e["ph"] == "X" && e["tid"] == tid);
+            let spans: Vec<_> = slices
+                .map(|e| {
+                    let from = e["ts"].as_f64().unwrap();
+                    (from, from + e["dur"].as_f64().unwrap())
+                })
+                .collect();
+            let (begin, end) = spans[0];
+            assert!(spans.len() >= 4);
+            for pair in spans[1..].windows(2) {
+                assert!(pair[0].1 <= pair[1].0 + 1e-9, "{spans:?}");
+            }
+            // A sum of fractions of a µs may be off in its last digits.
+            let within = |&(from, to): &(f64, f64)| begin <= from && to <= end + 1e-9;
+            assert!(spans.iter().all(within), "{spans:?}");
+        }
+    }
+
+    #[test]
+    fn a_process_is_written_as_its_name_then_each_track_with_its_slices() {
+        let args = json!({"outcome": "updated"});
+        let slices = [
+            Slice::between("stall", Some(1500), Some(4000), args.clone()),
+            Slice::between("load", Some(2000), None, args.clone()),
+            Slice::between("settle", Some(3000), Some(2000), args),
+        ];
+        let process = Process {
+            id: 0,
+            name: "muster default".to_owned(),
+            tracks: vec![Track {
+                id: 3,
+                name: "CPU 3 (leader)".to_owned(),
+                slices: slices.into_iter().flatten().collect(),
+            }],
+        };
+        assert_eq!(
+            document(&[process]),
+            json!({"displayTimeUnit": "ns", "traceEvents": [
+                {"ph": "M", "pid": 0, "name": "process_name", "args": {"name": "muster default"}},
+                {"ph": "M", "pid": 0, "tid": 3, "name": "thread_name",
+                 "args": {"name": "CPU 3 (leader)"}},
+                {"ph": "M", "pid": 0, "tid": 3, "name": "thread_sort_index",
+                 "args": {"sort_index": 3}},
+                {"ph": "X", "pid": 0, "tid": 3, "name": "stall", "ts": 1.5, "dur": 2.5,
+                 "args": {"outcome": "updated"}},
+            ]})
+        );
+    }
+}

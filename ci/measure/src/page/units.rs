@@ -39,10 +39,13 @@ pub(super) fn three_digits(number: f64) -> String {
     format!("{number:.decimals$}")
 }
 
-/// A tick's text: the number as it is and the unit that suits `largest`, so that all
+/// A tick's text: the number as it is and the unit that suits `usual`, so that all
 /// ticks of a linear axis have the same.
-pub(super) fn tick(ns: f64, largest: f64) -> String {
-    let (unit, one) = unit_of(largest);
+pub(super) fn tick(ns: f64, usual: f64) -> String {
+    if ns <= 0.0 {
+        return "0".to_owned();
+    }
+    let (unit, one) = unit_of(usual);
     // Rust prints the shortest text that is read as the same number; what the
     // division adds beyond the ninth digit is no part of a tick.
     let number = (ns / one * 1e9).round() / 1e9;
@@ -91,7 +94,7 @@ mod tests {
 
     #[test]
     fn the_ticks_of_an_axis_share_a_unit_and_have_no_digits_to_spare() {
-        assert_eq!(tick(0.0, 2e6), "0 ms");
+        assert_eq!(tick(0.0, 2e6), "0");
         assert_eq!(tick(300_000.0, 2e6), "0.3 ms");
         assert_eq!(tick(2e6, 2e6), "2 ms");
         assert_eq!(tick(100.0, 100.0), "100 ns");
