@@ -168,15 +168,22 @@ impl<'a> Canvas<'a> {
         self.area.draw(&PathElement::new(points, style))
     }
 
-    /// The same with gaps.
-    pub(super) fn dashes(
+    /// The same with gaps, of a length that only this `variant` has; the first of all
+    /// has none.
+    pub(super) fn stroke(
         &self,
         points: Vec<Point>,
         colour: RGBColor,
         width: u32,
+        variant: usize,
     ) -> Result<(), Failure> {
+        const DASHES: [(u32, u32); 3] = [(14, 8), (4, 8), (30, 8)];
+        let Some(before) = variant.checked_sub(1) else {
+            return self.line(points, colour, width);
+        };
+        let (dash, gap) = DASHES[before % DASHES.len()];
         let style = colour.stroke_width(width);
-        let dashes = DashedPathElement::new(points, 12, 10, style);
+        let dashes = DashedPathElement::new(points, dash, gap, style);
         self.area.draw(&dashes)
     }
 

@@ -5,8 +5,9 @@ use crate::metrics::Metric;
 use super::axis::{Axis, index};
 use super::canvas::{self, Failure, WIDTH};
 use super::colour::Palette;
-use super::legend;
-use super::scene::{Row, Scene, Setup};
+use super::legend::{self, Entry};
+use super::row::Row;
+use super::scene::{Scene, Setup};
 use super::spans::{capital, entries, stroke, words};
 use super::units::{cpus, grouped};
 use super::{Plot, file_name};
@@ -29,7 +30,7 @@ pub(super) fn plot(
         return Ok(None);
     };
     let has_enough = |row: &&Row| row.cpus == count && row.values(metric).len() >= FEWEST;
-    let mut rows: Vec<_> = setup.with(metric).filter(has_enough).collect();
+    let rows: Vec<_> = setup.with(metric).filter(has_enough).collect();
     let extremes = |row: &&Row| {
         let values = row.values(metric);
         Some((*values.first()?, *values.last()?))
@@ -44,9 +45,11 @@ pub(super) fn plot(
         return Ok(None);
     };
     let longest = rows.iter().map(|row| row.values(metric).len()).max();
-    // From top to bottom as the curves end at the right.
-    rows.sort_by_key(|row| std::cmp::Reverse(row.values(metric).last()));
     let entries = entries(rows.iter().copied(), palette);
+    let mut curves: Vec<(&Row, Entry)> = rows.into_iter().zip(entries).collect();
+    // From top to bottom as the curves end at the right.
+    curves.sort_by_key(|(row, _)| std::cmp::Reverse(row.values(metric).last()));
+    let entries: Vec<_> = curves.iter().map(|(_, entry)| entry.clone()).collect();
     let title = format!(
         "{} of {}, by percentile",
         capital(metric.name()),
@@ -57,7 +60,7 @@ pub(super) fn plot(
         let x = Axis::tail(2.0 * index(longest.unwrap_or(1)));
         let y = Axis::log_time(&format!("{metric}, time (log scale)"), least, most);
         let frame = canvas.frame(x, y, legend::width(&entries))?;
-        for (row, entry) in rows.iter().zip(&entries).rev() {
+        for (row, entry) in curves.iter().rev() {
             let corners = corners(row.values(metric)).into_iter();
             let place = |(one_in, ns)| frame.place(frame.x.at(one_in), frame.y.at_whole(ns));
             let places: Vec<_> = corners.map(place).collect();

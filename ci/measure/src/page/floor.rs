@@ -5,9 +5,10 @@ use crate::metrics::Metric;
 
 use super::axis::{Axis, index};
 use super::canvas::{self, Failure, GAP, HEAD, Hand, PLAIN, UNITS, WIDTH};
-use super::colour::{Palette, SOFT};
+use super::colour::{INK, Palette, SOFT};
 use super::rank::Spread;
-use super::scene::{Row, Scene, Setup};
+use super::row::Row;
+use super::scene::{Scene, Setup};
 use super::units::{cpus, real, three_digits, time};
 use super::{Plot, file_name};
 
@@ -87,17 +88,18 @@ pub(super) fn plot(
             frame.place(floor_at, 0.0),
             frame.place(floor_at, index(gates.len())),
         );
-        canvas.dashes(vec![low, high], super::colour::INK, 3)
+        canvas.stroke(vec![low, high], INK, 3, 1)
     })?;
     Ok(Some(Plot {
         file: file_name(&["gate-floor", &scene.slug, &setup.slug]),
         caption: format!(
             "Median gate of {} per protocol, {}. The dashed line is the floor: {floor_text}, the \
-             median over all pairs of CPUs of a cache line's way from one to the other. A bar \
+             median over all pairs of {} CPUs of a cache line's way from one to the other. A bar \
              reaches from there to the protocol's gate; the last column says how many floors that \
              is. Shorter is better.",
             cpus(count),
             scene.name,
+            scene.matrix_cpus().len(),
         ),
         title,
         svg,

@@ -7,7 +7,8 @@ use crate::metrics::Metric;
 
 use super::figures::Figures;
 use super::rank::percentile;
-use super::scene::{Row, Scene, Setup};
+use super::row::Row;
+use super::scene::{Scene, Setup};
 use super::spans::capital;
 use super::units::{cpus, real, three_digits, time};
 

@@ -13,8 +13,9 @@ const SAMPLE: i32 = 28 * UNITS;
 pub(super) struct Entry {
     pub(super) label: String,
     pub(super) look: Look,
-    /// Whether its line has gaps, to be told from another of the same protocol.
-    pub(super) dashed: bool,
+    /// Which of a protocol's lines it is: the first is drawn through, others have
+    /// gaps.
+    pub(super) variant: usize,
 }
 
 /// What a legend of these takes beside a frame, in units.
@@ -30,11 +31,7 @@ pub(super) fn draw(canvas: &Canvas<'_>, entries: &[Entry]) -> Result<(), Failure
     for entry in entries {
         let colour = entry.look.colour;
         let sample = vec![(left, y), (left + SAMPLE, y)];
-        if entry.dashed {
-            canvas.dashes(sample, colour, 4)?;
-        } else {
-            canvas.line(sample, colour, 4)?;
-        }
+        canvas.stroke(sample, colour, 4, entry.variant)?;
         canvas.mark((left + SAMPLE / 2, y), entry.look, 9)?;
         canvas.text((left + SAMPLE + 8 * UNITS, y), &entry.label, PLAIN)?;
         y += LINE;

@@ -1,7 +1,5 @@
 //! The transfer matrix as a heat map.
 
-use std::collections::BTreeSet;
-
 use plotters::style::text_anchor::HPos;
 
 use super::axis::{Axis, index};
@@ -20,9 +18,7 @@ const SCALE: i32 = 18 * UNITS;
 
 /// The heat map; none where no transfer was measured.
 pub(super) fn plot(scene: &Scene) -> Result<Option<Plot>, Failure> {
-    let ways = scene.transfers.keys();
-    let cpus: BTreeSet<u32> = ways.flat_map(|&(from, to)| [from, to]).collect();
-    let cpus: Vec<u32> = cpus.into_iter().collect();
+    let cpus: Vec<u32> = scene.matrix_cpus().into_iter().collect();
     let blocks: Vec<&[u32]> = cpus.chunks(cpus.len().div_ceil(MOST).max(1)).collect();
     let mut cells = Vec::new();
     for (row, from) in blocks.iter().enumerate() {

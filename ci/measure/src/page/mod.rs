@@ -22,6 +22,7 @@ mod legend;
 mod matrix;
 mod phases;
 mod rank;
+mod row;
 mod scene;
 mod spans;
 mod tables;

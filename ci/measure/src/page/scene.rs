@@ -4,9 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::metrics::{ClockKind, Dimensions, Metric, Metrics, Series, Stage};
 
-use super::colour::rank;
 use super::rank::percentile;
-use super::units::cpus;
+use super::row::{Row, rows};
 
 /// All of one stage, and of one machine where the stage has several.
 #[derive(Debug)]
@@ -34,28 +33,8 @@ pub(super) struct Setup {
     pub(super) rows: Vec<Row>,
 }
 
-/// One protocol with its options on so many CPUs.
-#[derive(Debug)]
-pub(super) struct Row {
-    pub(super) protocol: String,
-    /// The protocol, with the options that tell it from others of the setup.
-    pub(super) label: String,
-    pub(super) cpus: u32,
-    pub(super) threads: u32,
-    pub(super) packages: u32,
-    /// The values in ns, in rising order.
-    pub(super) spans: BTreeMap<Metric, Vec<u64>>,
-}
-
 /// What must agree for two series to be of one setup.
 type SetupKey = (ClockKind, Option<String>, Option<u64>);
-
-impl Row {
-    /// The values of a metric in rising order.
-    pub(super) fn values(&self, metric: Metric) -> &[u64] {
-        self.spans.get(&metric).map_or(&[], Vec::as_slice)
-    }
-}
 
 impl Setup {
     /// The rows that have values of a metric.
@@ -84,6 +63,12 @@ impl Setup {
 }
 
 impl Scene {
+    /// The CPUs that a transfer is known of.
+    pub(super) fn matrix_cpus(&self) -> BTreeSet<u32> {
+        let ways = self.transfers.keys();
+        ways.flat_map(|&(from, to)| [from, to]).collect()
+    }
+
     /// The median of all ways between two CPUs, in ns.
     pub(super) fn usual_transfer(&self) -> Option<u64> {
         let mut ways: Vec<_> = self.transfers.values().copied().collect();
@@ -226,112 +211,6 @@ fn setup(key: SetupKey, series: &[&Series], alone: bool) -> Setup {
     }
 }
 
-/// What must agree for two series to be of one row.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct RowKey {
-    rank: usize,
-    protocol: String,
-    call_in: Option<String>,
-    election: Option<String>,
-    cpus: u32,
-    threads: u32,
-    packages: u32,
-}
-
-fn rows(series: &[&Series]) -> Vec<Row> {
-    let mut by_key: BTreeMap<RowKey, BTreeMap<Metric, Vec<u64>>> = BTreeMap::new();
-    for series in series {
-        let dimensions = &series.dimensions;
-        let protocol = dimensions.protocol.clone().unwrap_or_default();
-        let key = RowKey {
-            rank: rank(&protocol),
-            protocol,
-            call_in: dimensions.call_in.clone(),
-            election: dimensions.election.clone(),
-            cpus: dimensions.cpus,
-            threads: dimensions.threads,
-            packages: dimensions.packages,
-        };
-        let spans = by_key.entry(key).or_default();
-        spans
-            .entry(series.metric)
-            .or_default()
-            .extend(&series.values);
-    }
-    let keys: Vec<_> = by_key.keys().cloned().collect();
-    let mut rows: Vec<_> = by_key
-        .into_iter()
-        .map(|(key, mut spans)| {
-            for values in spans.values_mut() {
-                values.sort_unstable();
-            }
-            Row {
-                label: label(&key, &keys),
-                protocol: key.protocol,
-                cpus: key.cpus,
-                threads: key.threads,
-                packages: key.packages,
-                spans,
-            }
-        })
-        .collect();
-    rows.sort_by(|a, b| {
-        let key = |row: &Row| (rank(&row.protocol), row.protocol.clone(), row.label.clone());
-        key(a).cmp(&key(b)).then(a.cpus.cmp(&b.cpus))
-    });
-    rows
-}
-
-/// The protocol, with what tells this row from others of the same protocol: options
-/// that are used in more than one way, and the topology where a number of CPUs has
-/// several.
-fn label(key: &RowKey, all: &[RowKey]) -> String {
-    let same = || all.iter().filter(|other| other.protocol == key.protocol);
-    let options = [
-        (
-            &key.call_in,
-            same().any(|other| other.call_in != key.call_in),
-        ),
-        (
-            &key.election,
-            same().any(|other| other.election != key.election),
-        ),
-    ];
-    let options = options.into_iter().filter(|(_, differs)| *differs);
-    let mut marks: Vec<_> = options.filter_map(|(option, _)| option.clone()).collect();
-    let same_size = || {
-        same().filter(|other| {
-            let options = (&other.call_in, &other.election, other.cpus);
-            options == (&key.call_in, &key.election, key.cpus)
-        })
-    };
-    if same_size().any(|other| other.threads != key.threads) {
-        let plural = if key.threads == 1 { "" } else { "s" };
-        marks.push(format!("{} thread{plural} a core", key.threads));
-    }
-    if same_size().any(|other| other.packages != key.packages) {
-        let plural = if key.packages == 1 { "" } else { "s" };
-        marks.push(format!("{} package{plural}", key.packages));
-    }
-    if marks.is_empty() {
-        key.protocol.clone()
-    } else {
-        format!("{} ({})", key.protocol, marks.join(", "))
-    }
-}
-
-/// How many CPUs of what kind, in words.
-pub(super) fn topology(row: &Row) -> String {
-    let Row {
-        threads, packages, ..
-    } = row;
-    let packages = match packages {
-        1 => String::new(),
-        count => format!(", {count} packages"),
-    };
-    format!("{}, {threads} a core{packages}", cpus(row.cpus))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -373,34 +252,6 @@ mod tests {
         assert_eq!(slugs, ["tsc", "load-200us-tsc"]);
         assert_eq!(scenes[1].setups[0].slug, "");
         assert_eq!(scenes[1].setups[0].rows[0].values(Metric::Stall), [1, 2, 3]);
-    }
-
-    #[test]
-    fn a_label_has_the_options_that_differ_and_no_others() {
-        let mut flat = dimensions(Stage::Native, "muster", 2);
-        flat.call_in = Some("flat".to_owned());
-        let mut wide = dimensions(Stage::Native, "xen", 2);
-        wide.threads = 2;
-        let mut tree = dimensions(Stage::Native, "muster", 4);
-        tree.call_in = Some("tree".to_owned());
-        let xen = dimensions(Stage::Native, "xen", 2);
-        let linux = dimensions(Stage::Native, "linux", 2);
-        let all = [flat, wide, tree, xen, linux];
-        let scenes = of(all.into_iter().map(stall).collect());
-        let labels = scenes[0].setups[0]
-            .rows
-            .iter()
-            .map(|row| row.label.as_str());
-        assert_eq!(
-            labels.collect::<Vec<_>>(),
-            [
-                "muster (flat)",
-                "muster (tree)",
-                "xen (1 thread a core)",
-                "xen (2 threads a core)",
-                "linux"
-            ]
-        );
     }
 
     #[test]

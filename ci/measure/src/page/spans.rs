@@ -10,7 +10,8 @@ use super::canvas::{self, Canvas, Failure, GAP, HEAD, Hand, PLAIN, Point, UNITS,
 use super::colour::{Palette, SOFT};
 use super::legend::{self, Entry};
 use super::rank::Spread;
-use super::scene::{Row, Scene, Setup};
+use super::row::Row;
+use super::scene::{Scene, Setup};
 use super::units::{cpus, grouped, real, time};
 use super::{Plot, file_name};
 
@@ -51,19 +52,18 @@ fn bounds<'a>(spreads: impl Iterator<Item = &'a Spread> + Clone) -> (u64, u64) {
     (least.unwrap_or(1), most.unwrap_or(1))
 }
 
-/// A row's label with its look; the second of a protocol and those after it have
-/// gaps.
-pub(super) fn entries<'a>(labels: impl Iterator<Item = &'a Row>, palette: &Palette) -> Vec<Entry> {
+/// The lines of these rows, in the rows' order.
+pub(super) fn entries<'a>(rows: impl Iterator<Item = &'a Row>, palette: &Palette) -> Vec<Entry> {
     let mut entries: Vec<Entry> = Vec::new();
     let mut seen: Vec<&str> = Vec::new();
-    for row in labels {
+    for row in rows {
         if entries.iter().any(|entry| entry.label == row.label) {
             continue;
         }
         entries.push(Entry {
             label: row.label.clone(),
             look: palette.look(&row.protocol),
-            dashed: seen.contains(&row.protocol.as_str()),
+            variant: seen.iter().filter(|name| **name == row.protocol).count(),
         });
         seen.push(&row.protocol);
     }
@@ -138,11 +138,7 @@ pub(super) fn stroke(
     } else {
         4
     };
-    if entry.dashed {
-        canvas.dashes(points, entry.look.colour, width)
-    } else {
-        canvas.line(points, entry.look.colour, width)
-    }
+    canvas.stroke(points, entry.look.colour, width, entry.variant)
 }
 
 fn rows(scene: &Scene, setup: &Setup, metric: Metric, palette: &Palette) -> Result<Plot, Failure> {

@@ -6,7 +6,8 @@ use serde_json::Value;
 use crate::metrics::{Metric, Series, Unit};
 
 use super::rank::Spread;
-use super::scene::{Row, Setup, topology};
+use super::row::{Row, topology};
+use super::scene::Setup;
 use super::units::{grouped, real, time};
 
 /// The medians and percentiles of a setup's loads, a row per protocol and CPUs.
@@ -170,5 +171,5 @@ fn spoken(metric: Metric) -> String {
     metric
         .name()
         .replace('_', " ")
-        .replace("call in", "call-in")
+        .replace("call in skew", "skew")
 }

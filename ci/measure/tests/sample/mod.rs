@@ -108,6 +108,7 @@ fn loads(stage: Stage, clock: ClockKind, cpus: u32, count: usize) -> Vec<Series>
         let dimensions = Dimensions {
             protocol: Some(protocol.to_owned()),
             load_us: Some(0),
+            call_in: (protocol == "muster").then(|| "tree".to_owned()),
             ..Dimensions::new(
                 stage,
                 clock,
@@ -117,6 +118,17 @@ fn loads(stage: Stage, clock: ClockKind, cpus: u32, count: usize) -> Vec<Series>
             )
         };
         all.extend(spans(&iterations, &dimensions));
+        // What the tree is for.
+        if protocol == "muster" && stage == Stage::Simulated {
+            let flat = Dimensions {
+                call_in: Some("flat".to_owned()),
+                ..dimensions
+            };
+            let iterations: Vec<_> = (0..count)
+                .map(|_| iteration("linux", cpus, load_ns * 0.7, &mut chance))
+                .collect();
+            all.extend(spans(&iterations, &flat));
+        }
     }
     all
 }
