@@ -262,6 +262,31 @@ fn names_from_elsewhere_are_text_and_never_markup() {
 }
 
 #[test]
+fn machines_whose_names_differ_in_signs_alone_have_files_of_their_own() {
+    let stall = |machine: &str, cpus| {
+        let dimensions = Dimensions {
+            protocol: Some("muster".to_owned()),
+            machine: Some(machine.to_owned()),
+            ..Dimensions::new(Stage::Guest, ClockKind::Tsc, cpus, 1, 1)
+        };
+        Series::new(Metric::Stall, dimensions, vec![5])
+    };
+    let metrics = Metrics {
+        series: vec![stall("a b", 2), stall("a-b", 2)],
+        ..empty()
+    };
+    let (_folder, files) = written(&metrics, &[]);
+    assert_eq!(
+        names(&files),
+        [
+            "report.html",
+            "stall-guest-a-b.svg",
+            "stall-guest-a-b--2.svg"
+        ]
+    );
+}
+
+#[test]
 fn times_of_zero_and_single_values_are_drawn_within_the_plot() {
     let series = |metric, cpus, values: Vec<u64>| {
         let dimensions = Dimensions {

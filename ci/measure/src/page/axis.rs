@@ -30,7 +30,7 @@ impl Axis {
     pub(super) fn log_time(title: &str, least: u64, most: u64) -> Self {
         let (least, most) = (real(least.max(1)), real(most.max(1)));
         let decades = (most / least).log10();
-        let steps: &[f64] = if decades > 2.5 {
+        let steps: &[f64] = if decades > 3.3 {
             &[1.0]
         } else {
             &[1.0, 2.0, 5.0]

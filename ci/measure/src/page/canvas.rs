@@ -177,7 +177,7 @@ impl<'a> Canvas<'a> {
         width: u32,
         variant: usize,
     ) -> Result<(), Failure> {
-        const DASHES: [(u32, u32); 3] = [(14, 8), (4, 8), (30, 8)];
+        const DASHES: [(u32, u32); 3] = [(14, 8), (4, 8), (10, 18)];
         let Some(before) = variant.checked_sub(1) else {
             return self.line(points, colour, width);
         };

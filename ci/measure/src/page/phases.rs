@@ -66,7 +66,9 @@ pub fn phases(iteration: &Iteration, cpu: &CpuTimes) -> Vec<PhaseSpan> {
     let let_in_ns = cpu.gate_ns.or(cpu.load_start_ns);
     let wait_end_ns = let_in_ns.map(|at| last_call_ns.map_or(at, |last| at.min(last)));
     let gate_start_ns = last_call_ns.max(cpu.called_in_ns);
-    let followed_ns = core_loaded_ns.filter(|_| cpu.follows);
+    // A thread that left while its core still loaded stood still no longer.
+    let until_ns = core_loaded_ns.map(|at| cpu.left_ns.map_or(at, |left| at.min(left)));
+    let followed_ns = until_ns.filter(|_| cpu.follows);
     let own_end_ns = cpu.load_end_ns.or(followed_ns);
     // One that need not wait for other cores' writes is on its way from its own on.
     let early = cpu.left_ns < all_loaded_ns;
@@ -145,6 +147,16 @@ mod tests {
                 ("follow", 210, 330),
                 ("leave", 330, 400),
             ]
+        );
+    }
+
+    #[test]
+    fn a_thread_that_leaves_while_its_core_loads_follows_until_then() {
+        let mut iteration = iteration();
+        iteration.cpus[1].left_ns = Some(300);
+        assert_eq!(
+            of(&iteration, 1)[2..],
+            [("follow", 210, 300), ("leave", 300, 300)]
         );
     }
 

@@ -18,13 +18,15 @@ pub(super) fn loads(setup: &Setup) -> Markup {
         Metric::Follow,
         Metric::Leave,
     ];
+    // Protocols are set apart where each has several rows.
+    let several = setup.rows.iter().any(|row| row.cpus != setup.rows[0].cpus);
     let medians: Vec<_> = shown
         .into_iter()
         .filter(|&m| setup.with(m).next().is_some())
         .collect();
     html! {
         div.wide {
-            table.figures {
+            table.figures.grouped[several] {
                 thead {
                     tr {
                         th rowspan="2" { "protocol" }

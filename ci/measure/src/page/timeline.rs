@@ -98,21 +98,20 @@ pub(super) fn plot(number: usize, timeline: &Timeline) -> Result<Option<Plot>, F
              light grey is seen, the CPU stands still for something else, such as another core's \
              write. A phase that is shorter than a hair is drawn as one.{}",
             name(timeline.stage, None),
-            thinning_note(iteration)
+            thinning_note(shown.len(), iteration.cpus.len())
         ),
         title,
         svg,
     }))
 }
 
-fn thinning_note(iteration: &Iteration) -> String {
-    if iteration.cpus.len() <= MOST {
+fn thinning_note(shown: usize, all: usize) -> String {
+    if shown == all {
         return String::new();
     }
     format!(
-        " Of {} CPUs about {MOST} are shown, evenly chosen, with those that called in last and \
-         left last.",
-        iteration.cpus.len()
+        " Of {all} CPUs {shown} are shown: evenly chosen ones, and those that called in last and \
+         left last."
     )
 }
 
