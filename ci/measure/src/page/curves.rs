@@ -76,7 +76,7 @@ pub(super) fn plot(
         file: file_name(&[&file, &scene.slug, &setup.slug]),
         caption: format!(
             "{} of {}, per protocol, {}; up to {} loads each. At 99 % stands the value that 99 of 100 loads do not \
-             exceed; each step to the right is ten times as rare, and a curve ends at its largest \
+             exceed; each further nine is ten times as rare, and a curve ends at its largest \
              value. Flat is predictable, lower is better.",
             capital(words(metric)),
             cpus(count),
