@@ -75,9 +75,9 @@ pub(super) fn plot(
     Ok(Some(Plot {
         file: file_name(&[&file, &scene.slug, &setup.slug]),
         caption: format!(
-            "{} of {}, per protocol, {}; up to {} loads each. At 99 % stands the value that 99 of 100 loads do not \
-             exceed; each further nine is ten times as rare, and a curve ends at its largest \
-             value. Flat is predictable, lower is better.",
+            "{} of {}, per protocol, {}; up to {} loads each. At 99 % stands the value that 99 of \
+             100 loads do not exceed; each further nine is ten times as rare, and a curve ends at \
+             its largest value. Flat is predictable, lower is better.",
             capital(words(metric)),
             cpus(count),
             scene.name,

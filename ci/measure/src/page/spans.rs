@@ -117,8 +117,9 @@ fn lines(scene: &Scene, setup: &Setup, metric: Metric, palette: &Palette) -> Res
         file: file_name(&[metric.name(), &scene.slug, &setup.slug]),
         caption: format!(
             "{}, per protocol, {}. Lines are medians; the haze around a line reaches from its \
-             10th to its 90th percentile. Both scales are logarithmic: what doubles whenever the \
-             CPUs double is a straight line, and what grows more slowly a flatter one. Lower is better.",
+             10th to its 90th percentile. Both scales are logarithmic: equal \
+             steps are equal factors, and the slope shows how the time grows with the CPUs. \
+             Lower is better.",
             capital(words(metric)),
             scene.name
         ),
