@@ -1,5 +1,7 @@
 //! One load of all CPUs, taken apart into the spans that it consists of.
 
+use std::collections::BTreeMap;
+
 use rendezvous::{Record, Role};
 
 use crate::metrics::{Dimensions, Metric, Series};
@@ -118,23 +120,18 @@ pub fn series(iterations: &[Iteration], dimensions: &Dimensions) -> Vec<Series> 
         let values = iterations.iter().filter_map(span).collect();
         Series::new(metric, dimensions.clone(), values)
     });
-    let mut of_cpus: Vec<Series> = Vec::new();
+    let mut of_cpus = BTreeMap::<_, Vec<u64>>::new();
     for iteration in iterations {
         for cpu in &iteration.cpus {
             for (metric, value) in iteration.of_cpu(cpu) {
-                let is_it = |series: &&mut Series| {
-                    series.metric == metric && series.dimensions.cpu == Some(cpu.cpu)
-                };
-                if let Some(known) = of_cpus.iter_mut().find(is_it) {
-                    known.values.push(value);
-                } else {
-                    let dimensions = dimensions.of_cpu(cpu.cpu);
-                    of_cpus.push(Series::new(metric, dimensions, vec![value]));
-                }
+                of_cpus.entry((metric, cpu.cpu)).or_default().push(value);
             }
         }
     }
-    of_cpus.sort_by_key(|series| (series.metric, series.dimensions.cpu));
+    let of_cpus = of_cpus.into_iter().map(|((metric, cpu), values)| {
+        let dimensions = dimensions.of_cpu(cpu);
+        Series::new(metric, dimensions, values)
+    });
     of_all
         .into_iter()
         .filter(|series| !series.values.is_empty())

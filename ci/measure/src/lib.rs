@@ -15,5 +15,6 @@
 pub mod budget;
 pub mod iteration;
 pub mod metrics;
+pub mod page;
 pub mod simulated;
 pub mod summary;
