@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 
 use comfy_table::Cell;
 use jiff::Timestamp;
+use measure::iteration::{self, Iteration};
 use measure::metrics::{Dimensions, Metric, Metrics, MetricsError, SCHEMA_VERSION, Series, Stage};
+use measure::page::{self, PageError, Timeline};
 use measure::summary::Summary;
 use serde_json::Value;
 
@@ -20,6 +22,8 @@ use crate::table::table;
 pub struct Report {
     /// The series, and what could not be measured.
     pub metrics: Metrics,
+    /// Loads that are shown CPU by CPU.
+    pub timelines: Vec<Timeline>,
 }
 
 /// Why there is no report.
@@ -36,6 +40,9 @@ pub enum ReportError {
     /// A file.
     #[error(transparent)]
     Metrics(#[from] MetricsError),
+    /// The page or a file of it.
+    #[error(transparent)]
+    Page(#[from] PageError),
 }
 
 /// What a row of the table is about.
@@ -53,6 +60,17 @@ impl Report {
                 not_measured: Vec::new(),
                 series: Vec::new(),
             },
+            timelines: Vec::new(),
+        }
+    }
+
+    /// Adds the series of many loads under the same circumstances; `is_shown` shows
+    /// the one whose stall is the median, CPU by CPU.
+    pub fn add(&mut self, iterations: &[Iteration], dimensions: &Dimensions, is_shown: bool) {
+        let series = iteration::series(iterations, dimensions);
+        self.metrics.series.extend(series);
+        if is_shown {
+            self.timelines.extend(timeline(iterations, dimensions));
         }
     }
 
@@ -63,6 +81,7 @@ impl Report {
             error,
         })?;
         self.metrics.write(&dir.join("metrics.json"))?;
+        page::write(&dir, &self.metrics, &self.timelines)?;
         Ok(dir)
     }
 
@@ -118,6 +137,23 @@ impl Report {
         }
         Some(text)
     }
+}
+
+/// The load whose stall is the median, of a protocol as it usually is.
+fn timeline(iterations: &[Iteration], dimensions: &Dimensions) -> Option<Timeline> {
+    let label = label(dimensions)?;
+    let is_usual = Some(&label) == dimensions.protocol.as_ref();
+    let loads = |one: &&Iteration| one.cpus.iter().any(|cpu| cpu.load_end_ns.is_some());
+    let mut by_stall: Vec<_> = iterations.iter().filter(loads).collect();
+    by_stall.sort_by_key(|one| one.stall());
+    let median = *by_stall.get(by_stall.len() / 2).filter(|_| is_usual)?;
+    let machine = dimensions.machine.as_ref();
+    let machine = machine.map_or(String::new(), |machine| format!(" on {machine}"));
+    Some(Timeline {
+        title: format!("{label}, {} CPUs{machine}", dimensions.cpus),
+        stage: dimensions.stage,
+        iteration: median.clone(),
+    })
 }
 
 /// What a row with that series is about; none for what is of no protocol.

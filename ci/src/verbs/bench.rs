@@ -1,7 +1,6 @@
 //! What the verb `bench` does.
 
 use indicatif::{ProgressBar, ProgressStyle};
-use measure::iteration;
 use measure::simulated::{self, simulate};
 
 use super::budget::{cores, costs};
@@ -22,6 +21,8 @@ use crate::tree::Tree;
 const SIMULATED_CPUS: [u32; 10] = [2, 4, 8, 16, 32, 64, 128, 256, 512, 1024];
 const SIMULATED_THREADS: u32 = 2;
 const SIMULATED_LOADS: u32 = 15;
+/// As many CPUs as a single load is shown of.
+const MOST_SHOWN: u32 = 16;
 
 /// Numbers of CPUs of guests where nobody says, and loads of each boot.
 const GUEST_CPUS: [u32; 2] = [2, 4];
@@ -101,8 +102,8 @@ fn measure_guests(
     progress.set_length(setting.nr_boots_of_all());
     for measured in guest::measure(tree, &setting, progress)? {
         report.metrics.provenance = serde_json::to_value(&measured.provenance)?;
-        let series = iteration::series(&measured.iterations, &measured.dimensions);
-        report.metrics.series.extend(series);
+        let is_shown = measured.dimensions.cpus == most;
+        report.add(&measured.iterations, &measured.dimensions, is_shown);
     }
     Ok(())
 }
@@ -122,6 +123,11 @@ fn simulate_all(
     progress.set_length((cpus.len() * contenders.len()) as u64);
     progress.set_message("simulating");
     let nr_loads = args.loads.unwrap_or(SIMULATED_LOADS);
+    let fit = cpus
+        .iter()
+        .copied()
+        .filter(|&nr_cpus| nr_cpus <= MOST_SHOWN);
+    let shown = fit.max().unwrap_or_default();
     for nr_cpus in cpus {
         let threads = args.threads.unwrap_or(SIMULATED_THREADS);
         let packages = args.packages.unwrap_or(1);
@@ -133,9 +139,8 @@ fn simulate_all(
             setting.load_us = args.load_us.into();
             setting.costs = costs.clone();
             setting.seed = args.seed;
-            let iterations = simulate(&setting, nr_loads)?;
-            let series = iteration::series(&iterations, &setting.dimensions());
-            report.metrics.series.extend(series);
+            let loads = simulate(&setting, nr_loads)?;
+            report.add(&loads, &setting.dimensions(), nr_cpus == shown);
             progress.inc(1);
         }
     }
