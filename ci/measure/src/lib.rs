@@ -14,3 +14,4 @@
 
 pub mod iteration;
 pub mod metrics;
+pub mod native;
