@@ -16,6 +16,7 @@ pub mod cpus;
 mod machine;
 mod offset;
 mod prepared;
+mod remarks;
 mod rounds;
 mod run;
 mod team;

@@ -9,14 +9,14 @@ use super::clock::{self, ClockFacts, median};
 use super::contender::Contender;
 use super::cpus::{self, HostCpu};
 use super::machine::Patience;
-use super::offset::Offset;
-use super::rounds::{Pace, Rounds, Spoilt};
-use super::{NativeError, team, transfer};
+use super::rounds::{Pace, Rounds};
+use super::{NativeError, remarks, team, transfer};
 use crate::iteration::{self, Iteration};
 use crate::metrics::{ClockKind, Dimensions, Metric, Series, Stage};
 
-/// One-way transfers that are measured from each CPU to each other.
-const NR_TRANSFERS: usize = 1000;
+/// One-way transfers that are measured from each CPU to each other before the
+/// contenders begin, and as many afterwards.
+const NR_TRANSFERS: usize = 500;
 
 /// What is to be measured.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,13 +85,13 @@ pub(super) fn run_on(
     let crew = Crew::new(usable, setting.nr_cpus, &mut not_measured);
     let first = crew.own.first().copied();
     let (facts, stamps) = clock::look(first, &crew.own).map_err(NativeError::Spawn)?;
-    say_of_clock(&facts, &mut not_measured);
+    remarks::of_clock(&facts, &mut not_measured);
 
     let topology = Arc::new(Topology::new(&crew.places));
     let common = crew.dimensions(&topology);
     let stamped = first.map_or_else(|| common.clone(), |cpu| common.of_cpu(cpu.number));
     let mut series = vec![Series::new(Metric::Stamp, stamped, stamps)];
-    series.extend(transfers(&crew, &facts, &common)?);
+    let mut floor = transfers(&crew, &facts, &common)?;
 
     let pace = Pace {
         clock: facts.clock(),
@@ -106,9 +106,15 @@ pub(super) fn run_on(
     let results = team::together(&crew.pinned, work, watch).map_err(NativeError::Spawn)?;
     progress(rounds.nr_over(), rounds.nr_all());
     let (iterations, spoilt) = results.into_iter().next().unwrap_or_default();
-    say_of_spoilt(&setting.contenders, &spoilt, &mut not_measured);
+    remarks::of_spoilt(&setting.contenders, &spoilt, &mut not_measured);
+    for (before, after) in floor.iter_mut().zip(transfers(&crew, &facts, &common)?) {
+        remarks::of_move(before, &after, &mut not_measured);
+        before.values.extend(after.values);
+    }
+    series.append(&mut floor);
 
     let mut contenders = Vec::new();
+    let mut doubtful = Vec::new();
     for (&contender, iterations) in setting.contenders.iter().zip(iterations) {
         let dimensions = contender.dimensions(&common, setting.load_us);
         let all = iteration::series(&iterations, &dimensions);
@@ -120,11 +126,15 @@ pub(super) fn run_on(
         let is_kept = |series: &Series| is_known(&facts, series) && has_gate(series);
         let kept = all.into_iter().filter(is_kept);
         for series_of_it in kept {
-            say_of_gate(contender, &facts, &series_of_it, &mut not_measured);
+            let is_gate = series_of_it.metric == Metric::Gate;
+            if is_gate && !facts.trusts(median(&series_of_it.values)) {
+                doubtful.push(contender.label());
+            }
             series.push(series_of_it);
         }
         contenders.push((contender, dimensions, iterations));
     }
+    remarks::of_gates(&doubtful, &facts, &mut not_measured);
     if !facts.invariant {
         series.clear();
     }
@@ -230,52 +240,4 @@ fn is_known(facts: &ClockFacts, series: &Series) -> bool {
         _ => false,
     };
     facts.invariant && (is_own || facts.synchronised)
-}
-
-fn say_of_clock(facts: &ClockFacts, not_measured: &mut Vec<String>) {
-    if !facts.invariant {
-        not_measured.push(
-            "The time-stamp counter is not invariant (CPUID 0x80000007 EDX, bit 8): it is no \
-             clock, and no time is measured."
-                .to_owned(),
-        );
-    }
-    if let Some(worst) = facts.worst.filter(|_| !facts.synchronised) {
-        not_measured.push(format!(
-            "The time-stamp counters of CPUs {} and {} are {} ns apart, and the measurement is off \
-             by {} ns at most: spans between CPUs are not measured.",
-            worst.from,
-            worst.to,
-            worst.offset_ns.abs(),
-            worst.bound_ns
-        ));
-    }
-}
-
-fn say_of_spoilt(contenders: &[Contender], spoilt: &Spoilt, not_measured: &mut Vec<String>) {
-    for ((place, number, outcome), count) in spoilt {
-        let label = contenders[*place].label();
-        not_measured.push(format!(
-            "{label}: {count} iterations are left out, in which CPU {number} ended as {outcome}."
-        ));
-    }
-}
-
-/// A gate that opens in less time than the clocks are known to agree to is measured,
-/// and its reader should know.
-fn say_of_gate(
-    contender: Contender,
-    facts: &ClockFacts,
-    series: &Series,
-    not_measured: &mut Vec<String>,
-) {
-    let median_ns = median(&series.values);
-    if series.metric == Metric::Gate && !facts.trusts(median_ns) {
-        let error_ns = facts.worst.map_or(0, Offset::error_ns);
-        not_measured.push(format!(
-            "{}: where the gate's two moments are not of one CPU, its median of {median_ns} ns is \
-             no longer than the {error_ns} ns to which the CPUs' clocks are known to agree.",
-            contender.label()
-        ));
-    }
 }
