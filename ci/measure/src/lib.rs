@@ -15,6 +15,7 @@
 pub mod budget;
 pub mod iteration;
 pub mod metrics;
+pub mod native;
 pub mod page;
 pub mod simulated;
 pub mod summary;
