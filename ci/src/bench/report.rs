@@ -70,8 +70,13 @@ impl Report {
         let series = iteration::series(iterations, dimensions);
         self.metrics.series.extend(series);
         if is_shown {
-            self.timelines.extend(timeline(iterations, dimensions));
+            self.show(iterations, dimensions);
         }
+    }
+
+    /// Shows the load whose stall is the median, of a protocol as it usually is.
+    pub fn show(&mut self, iterations: &[Iteration], dimensions: &Dimensions) {
+        self.timelines.extend(timeline(iterations, dimensions));
     }
 
     /// Writes everything into a new folder among the `runs`, and returns it.

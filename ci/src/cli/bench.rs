@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum, value_parser};
-use rendezvous::Name;
+use measure::native;
+use rendezvous::{Name, Named};
 
 use super::Json;
 use super::run::choice;
@@ -120,6 +121,17 @@ impl BenchArgs {
     pub fn contenders(&self) -> Vec<Contender> {
         let is_asked = |name| self.protocols.is_empty() || self.protocols.contains(&name);
         contenders().filter(|one| is_asked(one.0)).collect()
+    }
+
+    /// Whether a contender on this host's threads is asked for: without a protocol
+    /// all are, barriers too.
+    #[must_use]
+    pub fn asks_for(&self, contender: native::Contender) -> bool {
+        self.protocols.is_empty()
+            || self
+                .protocols
+                .iter()
+                .any(|protocol| protocol.name() == contender.name())
     }
 
     /// The one protocol that is asked for, if it is one.

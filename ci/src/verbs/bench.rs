@@ -1,6 +1,7 @@
 //! What the verb `bench` does.
 
 use indicatif::{ProgressBar, ProgressStyle};
+use measure::native::{self, NativeError};
 use measure::simulated::{self, simulate};
 
 use super::budget::{cores, costs};
@@ -15,6 +16,11 @@ use crate::provenance;
 use crate::scenario::Overrides;
 use crate::setup::{self, Purpose};
 use crate::tree::Tree;
+
+/// Loads of each contender on this host's threads, and those before that are not
+/// measured.
+const NATIVE_LOADS: u32 = 2_000;
+const NATIVE_WARM_UP: u32 = 200;
 
 /// Numbers of CPUs that are simulated where nobody says, their threads a core, and
 /// loads of each.
@@ -34,6 +40,9 @@ pub(super) fn act(args: &BenchArgs) -> anyhow::Result<Exit> {
     let progress = progress();
     if args.has(Part::Guest) {
         measure_guests(args, &tree, &mut report, &progress)?;
+    }
+    if args.has(Part::Native) {
+        measure_natively(args, &mut report, &progress)?;
     }
     if args.has(Part::Simulated) {
         simulate_all(args, &mut report, &progress)?;
@@ -142,6 +151,63 @@ fn simulate_all(
             let loads = simulate(&setting, nr_loads)?;
             report.add(&loads, &setting.dimensions(), nr_cpus == shown);
             progress.inc(1);
+        }
+    }
+    Ok(())
+}
+
+fn measure_natively(
+    args: &BenchArgs,
+    report: &mut Report,
+    progress: &ProgressBar,
+) -> anyhow::Result<()> {
+    let usable = match native::cpus::usable() {
+        Ok(usable) if usable.len() > 1 => u32::try_from(usable.len()).unwrap_or(u32::MAX),
+        Ok(_) => {
+            let lack = NativeError::OneCpu;
+            report.metrics.not_measured.push(format!("native: {lack}"));
+            return Ok(());
+        }
+        Err(lack) => {
+            report.metrics.not_measured.push(format!("native: {lack}"));
+            return Ok(());
+        }
+    };
+    let is_asked = |one: &native::Contender| args.asks_for(*one);
+    let contenders: Vec<_> = native::Contender::all()
+        .into_iter()
+        .filter(is_asked)
+        .collect();
+    let asked = args.cpus_or(&[usable]);
+    let (cpus, beyond): (Vec<_>, Vec<_>) = asked.into_iter().partition(|&cpus| cpus <= usable);
+    if !beyond.is_empty() {
+        let numbers: Vec<_> = beyond.iter().map(ToString::to_string).collect();
+        report.metrics.not_measured.push(format!(
+            "native on {} CPUs: this process may use {usable}",
+            numbers.join(", ")
+        ));
+    }
+    progress.set_style(ProgressStyle::with_template(
+        "{bar:20} {pos} of {len} loads, {msg}",
+    )?);
+    progress.set_message("on this host's threads");
+    for nr_cpus in cpus {
+        let setting = native::Setting {
+            contenders: contenders.clone(),
+            nr_cpus,
+            nr_iterations: args.loads.unwrap_or(NATIVE_LOADS),
+            load_us: args.load_us.into(),
+            nr_warm_up: NATIVE_WARM_UP,
+        };
+        let measured = native::run(&setting, &mut |nr_over, nr_all| {
+            progress.set_length(nr_all.into());
+            progress.set_position(nr_over.into());
+        })?;
+        report.metrics.clock = Some(serde_json::to_value(&measured.clock)?);
+        report.metrics.series.extend(measured.series);
+        report.metrics.not_measured.extend(measured.not_measured);
+        for (_, dimensions, iterations) in &measured.contenders {
+            report.show(iterations, dimensions);
         }
     }
     Ok(())
