@@ -12,5 +12,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod compare;
 pub mod iteration;
 pub mod metrics;
+pub mod summary;
