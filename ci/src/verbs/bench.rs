@@ -15,6 +15,6 @@ pub(super) fn act(verb: &BenchVerb) -> anyhow::Result<Exit> {
     let counts = instructions::count(&tree, args.cpus(), &args.overrides(), &progress);
     progress.finish_and_clear();
     let counts = counts?;
-    answer(&args.json, &counts, || counts.shown())?;
+    answer(&args.json, &counts.metrics, || counts.shown())?;
     Ok(Exit::Success)
 }
