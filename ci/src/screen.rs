@@ -218,7 +218,7 @@ fn plain_table() -> Table {
 }
 
 /// A time with the unit that makes it short: `950 ns`, `12.3 µs`, `4.5 ms`.
-fn time(ns: Option<u64>) -> String {
+pub(crate) fn time(ns: Option<u64>) -> String {
     let Some(ns) = ns else {
         return "-".to_owned();
     };

@@ -2,12 +2,14 @@
 
 mod bench;
 mod blob;
+mod compare;
 mod peer;
 mod run;
 mod suite;
 
 pub use bench::{BenchVerb, InstructionsArgs};
 pub use blob::{BlobVerb, ExplainArgs};
+pub use compare::CompareArgs;
 pub use peer::PeerArgs;
 pub use run::RunArgs;
 pub use suite::SuiteArgs;
@@ -113,6 +115,9 @@ pub enum Verb {
         #[command(subcommand)]
         verb: BenchVerb,
     },
+    /// Say what became slower from one measurement or revision to another
+    #[command(after_help = compare::HELP)]
+    Compare(CompareArgs),
     /// Boot another loader with the same microcode on the same CPU, and compare
     #[command(after_help = peer::EXAMPLES)]
     Peer(PeerArgs),
@@ -211,7 +216,9 @@ mod tests {
                 .filter_map(|line| line.strip_prefix("  muster "))
             {
                 let line = line.split(['|', '>']).next().unwrap();
-                parse(&format!("muster {line}")).unwrap();
+                let words = shlex::split(line).unwrap();
+                let words = std::iter::once("muster").chain(words.iter().map(String::as_str));
+                Cli::try_parse_from(words).unwrap();
                 nr_examples += 1;
             }
         }

@@ -2,6 +2,7 @@
 
 mod bench;
 mod blob;
+mod compare;
 mod peer;
 mod suite;
 
@@ -71,6 +72,7 @@ pub fn act(verb: &Verb) -> anyhow::Result<Exit> {
         }
         Verb::Blob { verb } => blob::act(verb),
         Verb::Bench { verb } => bench::act(verb),
+        Verb::Compare(args) => compare::act(args),
         Verb::Peer(args) => peer::act(args),
         Verb::Completions { shell } => {
             let mut text = Vec::new();
@@ -97,6 +99,9 @@ pub fn exit_of(error: &anyhow::Error) -> Exit {
         || error.is::<UnknownVerb>()
         || error.is::<crate::blob::Error>()
         || error.is::<firmware::SyntheticError>()
+        || error
+            .downcast_ref::<crate::compare::Error>()
+            .is_some_and(crate::compare::Error::is_by_user)
         || matches!(error.downcast_ref(), Some(fuzz::Error::NoTarget { .. }))
         || matches!(
             error.downcast_ref(),
