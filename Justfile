@@ -40,6 +40,10 @@ peer *ARGS:
 bench *ARGS:
     @{{ muster }} bench "$@"
 
+# Say what became slower from one measurement or revision to another: A B [--threshold PERCENT] [--runs N]
+compare *ARGS:
+    @{{ muster }} compare "$@"
+
 # Judge a saved console again
 replay *ARGS:
     @{{ muster }} replay "$@"

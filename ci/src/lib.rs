@@ -17,6 +17,7 @@ pub mod bench;
 pub mod blob;
 pub mod build;
 pub mod cli;
+pub mod compare;
 pub mod debian;
 pub mod digest;
 pub mod exit;

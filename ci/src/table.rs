@@ -5,7 +5,7 @@ use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentArrangement, Tab
 /// How wide a table may be.
 const WIDTH: u16 = 100;
 /// The titles of columns whose cells may be broken.
-const SENTENCES: [&str; 3] = ["reason", "summary", "in its own words"];
+const SENTENCES: [&str; 4] = ["reason", "summary", "in its own words", "where"];
 /// Beyond so many columns they stand closer together.
 const MANY_COLUMNS: usize = 8;
 

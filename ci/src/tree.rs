@@ -78,6 +78,12 @@ impl Tree {
         self.root.join("target/debian").join(release)
     }
 
+    /// Worktrees of revisions that are compared, and their runs.
+    #[must_use]
+    pub fn comparisons(&self) -> PathBuf {
+        self.root.join("target/compare")
+    }
+
     /// The QEMU plugin, once it is built.
     #[must_use]
     pub fn plugin(&self) -> PathBuf {

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use assert_cmd::Command;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 const PASSED: &str = "\
 KTAP version 1
@@ -76,6 +76,13 @@ fn a_wrong_command_line_is_usage_and_names_what_is_wrong() {
         ("peer hurd", "linux"),
         ("peer xen nothing-of-this-name", "intel-good"),
         ("replay /nonexistent", "/nonexistent"),
+        ("compare HEAD nothing-of-this-name", "nothing-of-this-name"),
+        ("compare Cargo.toml HEAD", "two files or two revisions"),
+        ("compare src src", "run-1.json"),
+        ("compare HEAD HEAD --threshold=-1", "--threshold"),
+        ("compare HEAD HEAD --threshold=x", "such as 10"),
+        ("compare HEAD HEAD --runs 0", "1..=100"),
+        ("compare HEAD HEAD --bench=--json", "--json"),
         ("man walk", "walk"),
     ] {
         let said = stderr(line, 2);
@@ -207,4 +214,91 @@ fn the_cases_of_a_peer_are_listed_as_text_and_as_json() {
         serde_json::from_str(&stdout("peer xen amd-good --list --json", 0)).unwrap();
     assert_eq!(entries[0]["name"], "amd-good");
     assert_eq!(entries.as_array().unwrap().len(), 1);
+}
+
+/// A file of metrics: so many instructions on so many CPUs, and times.
+fn metrics(folder: &Path, name: &str, cpus: u32, instructions: u64) -> String {
+    let series = |metric, unit, clock, values: Vec<u64>| {
+        json!({
+            "metric": metric, "unit": unit, "values": values,
+            "dimensions": {
+                "stage": "guest", "machine": "model", "protocol": "muster", "cpus": cpus,
+                "threads": 1, "packages": 1, "hardware": "msr", "clock": clock,
+            },
+        })
+    };
+    let counts = vec![instructions; 50];
+    let times = (0..200).map(|n| 20_000 + n * 7919 % 1_000).collect();
+    let json = json!({
+        "schema_version": 1, "provenance": null,
+        "series": [
+            series("request_instructions", "instructions", "icount", counts),
+            series("stall", "ns", "tsc", times),
+        ],
+    });
+    let path = folder.join(name);
+    fs::write(&path, json.to_string()).unwrap();
+    path.display().to_string()
+}
+
+#[test]
+fn a_measurement_is_the_same_as_itself_and_what_is_slower_is_5() {
+    let folder = tempfile::tempdir().unwrap();
+    let a = metrics(folder.path(), "metrics.json", 4, 27_000);
+    let text = stdout(&format!("compare {a} {a}"), 0);
+    assert!(
+        text.contains("NOT SLOWER: no series is slower in B by more than 10 %"),
+        "{text}"
+    );
+    assert!(text.contains("2 same"), "{text}");
+    assert!(!text.contains('\u{1b}'), "colour in a pipe: {text}");
+
+    let b = metrics(folder.path(), "b.json", 4, 36_000);
+    // A folder has its metrics.json.
+    let line = format!("compare {} {b}", folder.path().display());
+    let text = stdout(&line, 5);
+    assert!(text.contains("SLOWER: 1 series is slower"), "{text}");
+    assert!(text.contains("1.333"), "{text}");
+    stdout(&format!("compare {b} {a}"), 0);
+    stdout(&format!("{line} --threshold 40"), 0);
+
+    let output = muster(&format!("{line} --json"))
+        .assert()
+        .code(5)
+        .get_output()
+        .clone();
+    let json: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(json["slower"], true);
+    let series = json["series"].as_array().unwrap();
+    let verdicts = series
+        .iter()
+        .map(|series| (&series["metric"], &series["verdict"]));
+    assert_eq!(
+        verdicts.collect::<Vec<_>>(),
+        [
+            (&json!("stall"), &json!("same")),
+            (&json!("request_instructions"), &json!("slower"))
+        ]
+    );
+    assert!(String::from_utf8(output.stderr).unwrap().contains("SLOWER"));
+    let file = folder.path().join("comparison.json");
+    stdout(&format!("{line} --json={}", file.display()), 5);
+    let written: Value = serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap();
+    assert_eq!(written, json);
+}
+
+#[test]
+fn measurements_that_cannot_be_compared_are_refused_with_the_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let a = metrics(folder.path(), "a.json", 4, 27_000);
+    let b = metrics(folder.path(), "b.json", 8, 27_000);
+    let said = stderr(&format!("compare {a} {b}"), 2);
+    assert!(said.contains("cpus: 4 in A, 8 in B"), "{said}");
+    let text = fs::read_to_string(&a).unwrap();
+    fs::write(&b, &text[..text.len() / 2]).unwrap();
+    let said = stderr(&format!("compare {a} {b}"), 2);
+    assert!(
+        said.contains("b.json") && said.contains("cut short"),
+        "{said}"
+    );
 }

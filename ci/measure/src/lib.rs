@@ -13,6 +13,7 @@
 #![forbid(unsafe_code)]
 
 pub mod budget;
+pub mod compare;
 pub mod iteration;
 pub mod metrics;
 pub mod native;

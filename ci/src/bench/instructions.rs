@@ -6,12 +6,12 @@
 
 use comfy_table::Cell;
 use indicatif::ProgressBar;
-use measure::metrics::{ClockKind, Dimensions, Metric, Series, Stage};
-use serde::Serialize;
+use measure::metrics::{ClockKind, Metric, Metrics, SCHEMA_VERSION, Series};
 
 use super::Error;
 use crate::machine::Machine;
-use crate::result::{Provenance, RunResult, SCHEMA_VERSION};
+use crate::result::RunResult;
+use crate::result::metrics::{dimensions, provenance};
 use crate::run::Runner;
 use crate::scenario::{self, Overrides, Scenario};
 use crate::table::table;
@@ -29,17 +29,11 @@ const ACCEL: &str = "tcg,thread=single";
 const ICOUNT: [&str; 2] = ["-icount", "shift=0,sleep=off"];
 
 /// What was counted.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug)]
 pub struct Counts {
-    /// Version of this layout, that of all metrics.
-    pub schema_version: u32,
-    /// What made it.
-    pub provenance: Provenance,
     /// Series by metric and number of CPUs.
-    pub series: Vec<Series>,
-    #[serde(skip)]
+    pub metrics: Metrics,
     rows: Vec<Row>,
-    #[serde(skip)]
     firmware: String,
 }
 
@@ -60,13 +54,7 @@ pub fn count(
     progress: &ProgressBar,
 ) -> Result<Counts, Error> {
     let runner = Runner::new(tree.clone());
-    let mut counts = Counts {
-        schema_version: SCHEMA_VERSION,
-        provenance: Provenance::default(),
-        series: Vec::new(),
-        rows: Vec::new(),
-        firmware: String::new(),
-    };
+    let mut counts = Counts::none();
     for &nr_cpus in cpus {
         let mut scenario = Scenario::load(&tree.scenarios(), scenario::DEFAULT)?;
         let overrides = Overrides {
@@ -96,6 +84,20 @@ pub fn count(
 }
 
 impl Counts {
+    const fn none() -> Self {
+        Self {
+            metrics: Metrics {
+                schema_version: SCHEMA_VERSION,
+                provenance: serde_json::Value::Null,
+                clock: None,
+                not_measured: Vec::new(),
+                series: Vec::new(),
+            },
+            rows: Vec::new(),
+            firmware: String::new(),
+        }
+    }
+
     fn add(&mut self, nr_cpus: u32, result: &RunResult) {
         let known = |of: fn(&report::record::Round) -> Option<u64>| -> Vec<u64> {
             let rounds = result.repeat.iter().flat_map(|repeat| &repeat.rounds);
@@ -108,20 +110,15 @@ impl Counts {
             request: median(&request),
             stopped: median(&stopped),
         });
-        let dimensions = Dimensions {
-            machine: Some(result.machine_name().to_owned()),
-            protocol: result.protocol.clone(),
-            hardware: result.hardware.map(|kind| kind.name().to_owned()),
-            ..Dimensions::new(Stage::Guest, ClockKind::Icount, nr_cpus, 1, 1)
-        };
+        let dimensions = dimensions(result, ClockKind::Icount, nr_cpus, 1, 1);
         for (metric, values) in [
             (Metric::RequestInstructions, request),
             (Metric::StoppedInstructions, stopped),
         ] {
-            self.series
-                .push(Series::new(metric, dimensions.clone(), values));
+            let series = Series::new(metric, dimensions.clone(), values);
+            self.metrics.series.push(series);
         }
-        self.provenance = result.context.provenance.clone();
+        self.metrics.provenance = provenance(result);
         let firmware = result.context.firmware.as_ref();
         self.firmware = firmware.map_or_else(String::new, |firmware| {
             format!("{}: {}", firmware.source, firmware.file)
@@ -181,11 +178,9 @@ mod tests {
             stopped: 1,
         };
         let counts = Counts {
-            schema_version: 1,
-            provenance: Provenance::default(),
-            series: Vec::new(),
             rows: vec![row(2, 100), row(4, 160)],
             firmware: "a file".to_owned(),
+            ..Counts::none()
         };
         let text = counts.shown();
         let last = text.lines().last().unwrap();

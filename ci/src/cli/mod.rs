@@ -3,6 +3,7 @@
 mod bench;
 mod blob;
 mod budget;
+mod compare;
 mod peer;
 mod run;
 mod suite;
@@ -10,6 +11,7 @@ mod suite;
 pub use bench::{BenchArgs, Part};
 pub use blob::{BlobVerb, ExplainArgs};
 pub use budget::BudgetArgs;
+pub use compare::CompareArgs;
 pub use peer::PeerArgs;
 pub use run::RunArgs;
 pub use suite::SuiteArgs;
@@ -111,6 +113,9 @@ pub enum Verb {
     /// How long a load may hold a machine up, at the worst and as expected
     #[command(after_help = budget::HELP)]
     Budget(BudgetArgs),
+    /// Say what became slower from one measurement or revision to another
+    #[command(after_help = compare::HELP)]
+    Compare(CompareArgs),
     /// Boot another loader with the same microcode on the same CPU, and compare
     #[command(after_help = peer::EXAMPLES)]
     Peer(PeerArgs),
@@ -209,7 +214,9 @@ mod tests {
                 .filter_map(|line| line.strip_prefix("  muster "))
             {
                 let line = line.split(['|', '>']).next().unwrap();
-                parse(&format!("muster {line}")).unwrap();
+                let words = shlex::split(line).unwrap();
+                let words = std::iter::once("muster").chain(words.iter().map(String::as_str));
+                Cli::try_parse_from(words).unwrap();
                 nr_examples += 1;
             }
         }

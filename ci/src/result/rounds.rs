@@ -1,5 +1,6 @@
 //! A run that loads more than once, as the result has it.
 
+use measure::metrics::Metric;
 use report::record::{Round, Time};
 use report::{Hex32, Outcome};
 use serde::Serialize;
@@ -80,16 +81,16 @@ impl RepeatResult {
     /// What the loads cost, by metric, in ns: a load of which a span is unknown
     /// is left out of it.
     #[must_use]
-    pub fn series(&self) -> Vec<(&'static str, Vec<u64>)> {
+    pub fn series(&self) -> Vec<(Metric, Vec<u64>)> {
         let known = |span: fn(&Round) -> Option<u64>| -> Vec<u64> {
             self.rounds.iter().filter_map(span).collect()
         };
         vec![
-            ("call_in_skew", known(|round| round.call_in_skew_ns)),
-            ("gate", known(|round| round.gate_ns)),
-            ("load", known(|round| round.load_ns)),
-            ("stall", known(|round| round.stall_ns)),
-            ("request", known(|round| Some(round.request_ns))),
+            (Metric::CallInSkew, known(|round| round.call_in_skew_ns)),
+            (Metric::Gate, known(|round| round.gate_ns)),
+            (Metric::Load, known(|round| round.load_ns)),
+            (Metric::Stall, known(|round| round.stall_ns)),
+            (Metric::Request, known(|round| Some(round.request_ns))),
         ]
     }
 }

@@ -4,6 +4,7 @@
 use std::fmt::Write;
 
 use anstyle::{AnsiColor, Style};
+use measure::metrics::Metric;
 use report::Status;
 
 use super::time;
@@ -119,7 +120,7 @@ fn rounds(result: &RunResult) -> String {
     for (metric, mut values) in repeat.series() {
         values.sort_unstable();
         if let (Some(first), Some(last)) = (values.first(), values.last())
-            && matches!(metric, "stall" | "request")
+            && matches!(metric, Metric::Stall | Metric::Request)
         {
             let median = time(Some(values[values.len() / 2]));
             let (first, last) = (time(Some(*first)), time(Some(*last)));

@@ -59,7 +59,7 @@ pub(super) fn act(args: &BenchArgs) -> anyhow::Result<Exit> {
         let cpus = args.cpus_or(&instructions::CPUS);
         let counts = instructions::count(&tree, &cpus, &overrides, &progress)?;
         counted = Some(counts.shown());
-        report.metrics.series.extend(counts.series);
+        report.metrics.series.extend(counts.metrics.series);
     }
     progress.finish_and_clear();
     let dir = report.write(&tree.runs())?;

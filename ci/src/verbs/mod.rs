@@ -3,6 +3,7 @@
 mod bench;
 mod blob;
 mod budget;
+mod compare;
 mod peer;
 mod suite;
 
@@ -74,6 +75,7 @@ pub fn act(verb: &Verb) -> anyhow::Result<Exit> {
         Verb::Blob { verb } => blob::act(verb),
         Verb::Bench(args) => bench::act(args),
         Verb::Budget(args) => budget::act(args),
+        Verb::Compare(args) => compare::act(args),
         Verb::Peer(args) => peer::act(args),
         Verb::Completions { shell } => {
             let mut text = Vec::new();
@@ -102,6 +104,9 @@ pub fn exit_of(error: &anyhow::Error) -> Exit {
         || error.is::<SettingError>()
         || error.is::<crate::blob::Error>()
         || error.is::<firmware::SyntheticError>()
+        || error
+            .downcast_ref::<crate::compare::Error>()
+            .is_some_and(crate::compare::Error::is_by_user)
         || matches!(error.downcast_ref(), Some(fuzz::Error::NoTarget { .. }))
         || matches!(
             error.downcast_ref(),

@@ -1,0 +1,160 @@
+//! Whole comparisons of small measurements.
+
+use serde_json::Value;
+
+use super::*;
+use crate::metrics::{ClockKind, Dimensions, Metric, Series, Stage};
+
+fn dimensions(clock: ClockKind) -> Dimensions {
+    Dimensions::new(Stage::Guest, clock, 4, 1, 1)
+}
+
+fn metrics(series: Vec<Series>) -> Metrics {
+    Metrics {
+        schema_version: crate::metrics::SCHEMA_VERSION,
+        provenance: Value::Null,
+        clock: None,
+        not_measured: Vec::new(),
+        series,
+    }
+}
+
+fn counted(values: &[u64]) -> Metrics {
+    let dimensions = dimensions(ClockKind::Icount);
+    metrics(vec![Series::new(
+        Metric::RequestInstructions,
+        dimensions,
+        values.to_vec(),
+    )])
+}
+
+fn timed(cpus: u32, values: &[u64]) -> Metrics {
+    let dimensions = Dimensions {
+        cpus,
+        ..dimensions(ClockKind::Tsc)
+    };
+    metrics(vec![Series::new(
+        Metric::Stall,
+        dimensions,
+        values.to_vec(),
+    )])
+}
+
+fn only(a: &Metrics, b: &Metrics) -> Compared {
+    let (a, b) = (std::slice::from_ref(a), std::slice::from_ref(b));
+    let mut comparison = compare(a, b, &Rules::default()).unwrap();
+    assert_eq!(comparison.series.len(), 1);
+    comparison.series.remove(0)
+}
+
+#[test]
+fn counts_that_do_not_vary_are_compared_exactly() {
+    let same = only(&counted(&[500; 3]), &counted(&[500; 9]));
+    assert_eq!((same.verdict, same.method), (Verdict::Same, Method::Exact));
+    let one_more = only(&counted(&[500]), &counted(&[501]));
+    assert_eq!(one_more.verdict, Verdict::Slower);
+    assert!((one_more.ratio - 501.0 / 500.0).abs() < 1e-12);
+    assert!(!one_more.is_slower_beyond());
+    assert!(only(&counted(&[500]), &counted(&[551])).is_slower_beyond());
+    let fewer = only(&counted(&[500]), &counted(&[400]));
+    assert_eq!(fewer.verdict, Verdict::Faster);
+    assert!(fewer.beyond_threshold && !fewer.is_slower_beyond());
+    // They vary, but are the same.
+    let same = only(&counted(&[500, 510]), &counted(&[500, 510]));
+    assert_eq!(same.verdict, Verdict::Same);
+}
+
+#[test]
+fn times_are_never_exact_and_few_of_them_are_inconclusive() {
+    let few = only(&timed(4, &[500; 17]), &timed(4, &[900; 17]));
+    assert_eq!(few.verdict, Verdict::Inconclusive);
+    assert_eq!(few.reason, Some(Reason::TooFew));
+    assert_eq!(few.interval, None);
+    let enough = only(&timed(4, &[500; 60]), &timed(4, &[900; 60]));
+    assert!(enough.is_slower_beyond(), "{enough:?}");
+    assert!((enough.cliffs_delta - 1.0).abs() < 1e-12);
+    let little = only(&timed(4, &[500; 60]), &timed(4, &[501; 60]));
+    assert_eq!(little.verdict, Verdict::Same, "{little:?}");
+    let nothing = only(&timed(4, &[0; 60]), &timed(4, &[0; 60]));
+    assert_eq!(nothing.verdict, Verdict::Same);
+}
+
+#[test]
+fn other_dimensions_are_refused_and_named_and_nothing_else_is() {
+    let unlike = |a: &Metrics, b: &Metrics| {
+        let sides = [a, b].map(|side| vec![side.clone()]);
+        compare(&sides[0], &sides[1], &Rules::default())
+            .unwrap_err()
+            .to_string()
+    };
+    let said = unlike(&timed(4, &[1]), &timed(8, &[1]));
+    assert!(said.contains("(cpus: 4 in A, 8 in B)"), "{said}");
+    let mut both = timed(4, &[1]);
+    both.series.extend(timed(8, &[1]).series);
+    let said = unlike(&timed(4, &[1]), &both);
+    assert!(said.contains("(cpus: 4 in A, 4 and 8 in B)"), "{said}");
+    let mut flat = timed(4, &[1]);
+    flat.series[0].dimensions.call_in = Some("flat".to_owned());
+    let said = unlike(&flat, &timed(8, &[1]));
+    assert!(
+        said.contains("call_in: flat in A, none in B; cpus: 4 in A, 8 in B"),
+        "{said}"
+    );
+    let said = unlike(&timed(4, &[1]), &counted(&[1]));
+    assert!(
+        said.contains("metric: stall in A, request_instructions in B"),
+        "{said}"
+    );
+    let said = unlike(&timed(4, &[1]), &metrics(Vec::new()));
+    assert!(said.contains("B has no series"), "{said}");
+}
+
+#[test]
+fn dimensions_that_agree_one_by_one_and_never_together_are_refused() {
+    let of = |cpus, packages| {
+        let mut metrics = timed(cpus, &[1]);
+        metrics.series[0].dimensions.packages = packages;
+        metrics.series.remove(0)
+    };
+    let a = metrics(vec![of(4, 1), of(8, 2)]);
+    let b = metrics(vec![of(8, 1), of(4, 2)]);
+    assert_eq!(
+        compare(&[a], &[b], &Rules::default()).unwrap_err(),
+        Unlike::Combinations
+    );
+}
+
+#[test]
+fn a_series_that_only_one_has_is_listed() {
+    let mut a = timed(4, &[500; 60]);
+    let of_cpu = |cpu| {
+        let dimensions = dimensions(ClockKind::Tsc).of_cpu(cpu);
+        Series::new(Metric::Load, dimensions, vec![1])
+    };
+    let mut b = a.clone();
+    a.series.push(of_cpu(0));
+    b.series.push(of_cpu(1));
+    b.series.extend(counted(&[1]).series);
+    let comparison = compare(&[a], &[b], &Rules::default()).unwrap();
+    assert_eq!(comparison.series.len(), 1);
+    let cpus = |keys: &[Key]| {
+        keys.iter()
+            .map(|key| key.dimensions.cpu)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(cpus(&comparison.only_in_a), [Some(0)]);
+    assert_eq!(cpus(&comparison.only_in_b), [Some(1), None]);
+}
+
+#[test]
+fn a_comparison_is_json() {
+    let comparison = compare(&[counted(&[5])], &[counted(&[6])], &Rules::default()).unwrap();
+    let json = serde_json::to_value(&comparison).unwrap();
+    assert_eq!(json["slower"], true);
+    let series = &json["series"][0];
+    assert_eq!(series["metric"], "request_instructions");
+    assert_eq!(series["dimensions"]["cpus"], 4);
+    assert_eq!(series["verdict"], "slower");
+    assert_eq!(series["b"]["p99_9"], 6);
+    assert_eq!(series["p"], Value::Null);
+}

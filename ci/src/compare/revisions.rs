@@ -1,0 +1,242 @@
+//! Two revisions of the checkout, each built in a worktree of its own and measured
+//! in turns: a machine that becomes slower meets both.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use indicatif::ProgressBar;
+use measure::metrics::Metrics;
+
+use super::{Error, create, run_file};
+use crate::build::command::{clean, run};
+use crate::tree::Tree;
+
+/// What is fetched once for all worktrees, below `target/`. Both sides load the
+/// same microcode in the same QEMU.
+const FETCHED: [&str; 3] = ["debian", "firmware", "qemu"];
+
+/// Digits of a revision's hash in the names of folders.
+const NR_DIGITS: usize = 12;
+
+/// Two revisions, A and B.
+#[derive(Debug)]
+pub struct Revisions<'a> {
+    tree: &'a Tree,
+    sides: [Revision; 2],
+}
+
+/// One of them.
+#[derive(Debug)]
+struct Revision {
+    /// As it was given.
+    name: String,
+    hash: String,
+}
+
+impl Revision {
+    fn find(root: &Path, name: &str) -> Option<Self> {
+        // What starts with a dash would be a flag.
+        if name.starts_with('-') {
+            return None;
+        }
+        let commit = format!("{name}^{{commit}}");
+        let mut git = git(root);
+        let output = git
+            .args(["rev-parse", "--verify", "--quiet", &commit])
+            .output();
+        let output = output.ok().filter(|output| output.status.success())?;
+        Some(Self {
+            name: name.to_owned(),
+            hash: String::from_utf8(output.stdout).ok()?.trim().to_owned(),
+        })
+    }
+
+    fn short(&self) -> &str {
+        self.hash.get(..NR_DIGITS).unwrap_or(&self.hash)
+    }
+
+    /// Runs a command of it.
+    fn run(&self, what: &str, command: &mut Command) -> Result<(), Error> {
+        run(what, command).map(drop).map_err(|error| Error::Run {
+            revision: self.name.clone(),
+            error,
+        })
+    }
+}
+
+fn git(root: &Path) -> Command {
+    let mut command = Command::new("git");
+    command.arg("-C").arg(root);
+    command
+}
+
+impl<'a> Revisions<'a> {
+    /// The revisions of these names.
+    pub fn find(tree: &'a Tree, names: [&str; 2]) -> Result<Self, Error> {
+        let find = |name: &str| {
+            Revision::find(tree.root(), name).ok_or_else(|| Error::Unknown {
+                name: name.to_owned(),
+                root: tree.root().to_owned(),
+            })
+        };
+        let [a, b] = names;
+        let sides = [find(a)?, find(b)?];
+        Ok(Self { tree, sides })
+    }
+
+    /// Builds both and runs the benchmark of these words in turns, so many times
+    /// each; the runs of A and those of B. They stay in the folder that
+    /// [`Revisions::folder`] names.
+    pub fn measure(
+        &self,
+        words: &[String],
+        nr_runs: u32,
+        progress: &ProgressBar,
+    ) -> Result<[Vec<Metrics>; 2], Error> {
+        for side in &self.sides {
+            progress.set_message(format!("building {}", side.name));
+            self.build(side)?;
+        }
+        let folders = ["A", "B"].map(|side| self.folder().join(side));
+        for folder in &folders {
+            // Runs of another time are not of this comparison.
+            let _ = fs::remove_dir_all(folder);
+            create(folder)?;
+        }
+        let mut runs = [Vec::new(), Vec::new()];
+        for nr in 1..=nr_runs {
+            for ((side, folder), runs) in self.sides.iter().zip(&folders).zip(&mut runs) {
+                progress.set_message(format!("{}: run {nr} of {nr_runs}", side.name));
+                runs.push(self.run(side, words, &folder.join(run_file(nr)))?);
+            }
+        }
+        Ok(runs)
+    }
+
+    /// Where the runs are, A's and B's.
+    #[must_use]
+    pub fn folder(&self) -> PathBuf {
+        let [a, b] = self.sides.each_ref().map(Revision::short);
+        self.tree.comparisons().join(format!("{a}-{b}"))
+    }
+
+    fn worktree(&self, side: &Revision) -> PathBuf {
+        self.tree.comparisons().join(side.short())
+    }
+
+    /// Checks it out, unless it is, and builds the program.
+    fn build(&self, side: &Revision) -> Result<(), Error> {
+        let worktree = self.worktree(side);
+        self.check_out(side, &worktree)?;
+        let mut cargo = clean("cargo");
+        cargo
+            .args([
+                "build",
+                "--quiet",
+                "--release",
+                "--locked",
+                "--package",
+                "muster",
+            ])
+            .current_dir(&worktree);
+        side.run("the build of the program", &mut cargo)
+    }
+
+    fn check_out(&self, side: &Revision, worktree: &Path) -> Result<(), Error> {
+        if !worktree.join(".git").exists() {
+            create(&self.tree.comparisons())?;
+            let mut git = git(self.tree.root());
+            // By force: the folder may have been removed and git not been told.
+            git.args(["worktree", "add", "--quiet", "--force", "--detach"])
+                .arg(worktree)
+                .arg(&side.hash);
+            side.run("the check-out", &mut git)?;
+        }
+        // Whatever was changed there by hand is not of this revision.
+        let mut git = git(worktree);
+        git.args(["reset", "--quiet", "--hard", &side.hash]);
+        side.run("the check-out", &mut git)?;
+        create(&worktree.join("target"))?;
+        for name in FETCHED {
+            let target = self.tree.root().join("target").join(name);
+            let link = worktree.join("target").join(name);
+            if target.exists() && !link.exists() && !link.is_symlink() {
+                symlink(target, &link).map_err(|error| Error::Folders { path: link, error })?;
+            }
+        }
+        Ok(())
+    }
+
+    fn run(&self, side: &Revision, words: &[String], file: &Path) -> Result<Metrics, Error> {
+        let worktree = self.worktree(side);
+        let mut muster = clean(worktree.join("target/release/muster"));
+        muster
+            .args(words)
+            .arg(format!("--json={}", file.display()))
+            .current_dir(&worktree);
+        side.run("the benchmark", &mut muster)?;
+        Metrics::read(file).map_err(|error| Error::Left {
+            revision: side.name.clone(),
+            error,
+        })
+    }
+}
+
+/// The words of a benchmark, as a shell would take them apart. `muster` before them
+/// is left out; `--json` is for the comparison to give.
+pub fn words(text: &str) -> Result<Vec<String>, Error> {
+    let wrong = |why| Error::Words {
+        words: text.to_owned(),
+        why,
+    };
+    let mut words = shlex::split(text).ok_or_else(|| wrong("a quote is not closed"))?;
+    if words.first().is_some_and(|word| word == "muster") {
+        words.remove(0);
+    }
+    if words.iter().any(|word| word.starts_with("--json")) {
+        return Err(wrong("the comparison gives --json itself"));
+    }
+    if words.is_empty() {
+        return Err(wrong("there are none"));
+    }
+    Ok(words)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_words_are_a_command_line_without_json() {
+        let expected = ["bench", "instructions", "--firmware", "a b"];
+        assert_eq!(
+            words("muster bench instructions --firmware 'a b'").unwrap(),
+            expected
+        );
+        for text in ["", "muster", "bench 'x", "bench --json=x"] {
+            let error = words(text).unwrap_err();
+            assert!(
+                error.is_by_user() && error.to_string().contains("bench instr"),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_revision_is_found_by_its_name_and_a_flag_is_none() {
+        let tree = Tree::find().unwrap();
+        let revisions = Revisions::find(&tree, ["HEAD", "HEAD"]).unwrap();
+        let [a, b] = &revisions.sides;
+        assert_eq!((a.hash.len(), &a.hash), (40, &b.hash));
+        assert!(revisions.folder().starts_with(tree.root().join("target")));
+        for name in ["nothing-of-this-name", "--all", ""] {
+            let error = Revisions::find(&tree, ["HEAD", name]).unwrap_err();
+            assert!(
+                error.is_by_user() && error.to_string().contains("HEAD~1"),
+                "{error}"
+            );
+        }
+    }
+}
