@@ -44,6 +44,14 @@ bench *ARGS:
 compare *ARGS:
     @{{ muster }} compare "$@"
 
+# Say what became slower from one measurement or revision to another: A B
+compare *ARGS:
+    @{{ muster }} compare "$@"
+
+# How long a load may hold a machine up, at the worst and as expected: --cpus N
+budget *ARGS:
+    @{{ muster }} budget "$@"
+
 # Judge a saved console again
 replay *ARGS:
     @{{ muster }} replay "$@"
