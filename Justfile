@@ -44,10 +44,6 @@ bench *ARGS:
 compare *ARGS:
     @{{ muster }} compare "$@"
 
-# Say what became slower from one measurement or revision to another: A B
-compare *ARGS:
-    @{{ muster }} compare "$@"
-
 # How long a load may hold a machine up, at the worst and as expected: --cpus N
 budget *ARGS:
     @{{ muster }} budget "$@"
