@@ -6,12 +6,16 @@ use core::sync::atomic::Ordering;
 use crossbeam_utils::CachePadded;
 
 use crate::machine::Machine;
-use crate::tree::Tree;
+use crate::tree::{self, ROOT, Tree};
 use crate::words::Word;
 
+/// What is passed down to those who wait.
 const WAITING: u32 = 0;
 const OPEN: u32 = 1;
 const CLOSED: u32 = 2;
+
+/// Beside the count of the root: whoever is counted from then on comes too late.
+const CLOSED_FLAG: u32 = 1 << 31;
 
 /// What a CPU finds at the gate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,123 +32,190 @@ pub(crate) enum Passage {
 /// those who come.
 #[derive(Debug)]
 struct Node<W> {
-    nr_arrived: CachePadded<W>,
+    count: CachePadded<Count<W>>,
     /// The decision, passed down for those who wait at this node.
     news: CachePadded<W>,
+}
+
+/// The tree's node lies beside the count: who has the one has both.
+#[derive(Debug)]
+struct Count<W> {
+    nr_arrived: W,
+    node: tree::Node,
+}
+
+impl<W: Word> Node<W> {
+    fn new(node: &tree::Node) -> Self {
+        Self {
+            count: CachePadded::new(Count {
+                nr_arrived: W::new(0),
+                node: *node,
+            }),
+            news: CachePadded::new(W::new(WAITING)),
+        }
+    }
 }
 
 /// The call-in and the gate behind it.
 ///
 /// CPUs announce themselves along a tree: the last to arrive at a node goes on
-/// to its parent, and the last at the root opens the gate. The gate leaves
-/// `WAITING` by one compare-exchange on one word, either of that last CPU
-/// (`OPEN`) or of the first whose deadline passes (`CLOSED`). Whoever loses the
-/// exchange takes the winner's word: a CPU that came too late finds the gate
-/// closed and can never go on. The nodes' copies of the decision save the CPUs
-/// from crowding around that word, and nothing is decided by them.
+/// to its parent, and the last at the root opens the gate by its arrival: the
+/// root's count is the decision. The gate is open when the count is full, and
+/// that it can be no more once the first CPU whose deadline passes has set a
+/// flag beside it. Each is one atomic operation on one word, so whoever comes
+/// second finds what was decided: a CPU that came too late finds the gate closed
+/// and can never go on. The nodes' copies of the decision save the CPUs from
+/// crowding around that word, and nothing is decided by them.
+///
+/// A word of its own for the decision would cost the last CPU, for which all wait,
+/// another line of the cache after the count's, and the same once more for
+/// looking at it before.
 #[derive(Debug)]
 pub(crate) struct Gate<W> {
-    nodes: Box<[Node<W>]>,
-    state: CachePadded<W>,
+    branches: Box<[Node<W>]>,
+    root: Node<W>,
 }
 
 impl<W: Word> Gate<W> {
     /// A gate for the CPUs of a tree.
     #[must_use]
     pub(crate) fn new(tree: &Tree) -> Self {
-        let node = |_| Node {
-            nr_arrived: CachePadded::new(W::new(0)),
-            news: CachePadded::new(W::new(WAITING)),
-        };
         Self {
-            nodes: tree.nodes().iter().map(node).collect(),
-            state: CachePadded::new(W::new(WAITING)),
+            branches: tree.branches().iter().map(Node::new).collect(),
+            root: Node::new(&tree.root()),
         }
     }
 
-    /// Announces this CPU and waits for the decision, until `deadline_ns` on
-    /// the machine's clock at the longest. `before_closing` is done first where
-    /// this CPU's deadline passes: whoever finds the gate closed finds it done.
+    /// Announces a CPU at its leaf of the tree and waits for the decision, until
+    /// `deadline_ns` on the machine's clock at the longest. `before_closing` is done
+    /// first where this CPU's deadline passes: whoever finds the gate closed finds it
+    /// done.
     pub(crate) fn call_in(
         &self,
-        cpu: u32,
-        tree: &Tree,
+        leaf: usize,
         machine: &impl Machine,
         deadline_ns: u64,
         before_closing: impl Fn(),
     ) -> Passage {
-        // No CPU finds the gate closed before the deadline has passed, and to look
-        // all CPUs would have to fetch this one word. One whose clock is a little
-        // behind comes and is told below. Acquire pairs with the exchange in
-        // `decide`.
-        if machine.now_ns() > deadline_ns && self.state.load(Ordering::Acquire) == CLOSED {
-            return Passage::Late;
-        }
-        let leaf = tree.leaf_of(cpu);
         let mut place = leaf;
         let passage = loop {
-            let node = tree.nodes()[place];
+            let Count { nr_arrived, node } = &*self.at(place).count;
             // Release: what this CPU did before is seen by every CPU behind
             // the open gate. Acquire: the last CPU takes over what the others
-            // did and passes it on, upwards and with the exchange in `decide`.
-            let nr_before = self.nodes[place].nr_arrived.fetch_add(1, Ordering::AcqRel);
+            // did and passes it on, upwards and by the root's count. At the root
+            // it pairs with the exchange in `close` as well.
+            let nr_before = nr_arrived.fetch_add(1, Ordering::AcqRel);
+            if nr_before & CLOSED_FLAG != 0 {
+                break Passage::Late;
+            }
             if nr_before + 1 < node.nr_expected {
-                let is_root = node.parent.is_none();
-                if let Some(passage) = self.wait(place, is_root, machine, deadline_ns) {
-                    break passage;
+                // Nobody closes the gate before the deadline. To look at the root all
+                // the same, every CPU would have to fetch that one line.
+                let may_be_late = place != ROOT && machine.now_ns() > deadline_ns;
+                if may_be_late && self.root.count.look() & CLOSED_FLAG != 0 {
+                    break Passage::Late;
                 }
-                before_closing();
-                break self.decide(CLOSED);
+                let passage = self.wait(place, machine, deadline_ns);
+                break passage.unwrap_or_else(|| {
+                    before_closing();
+                    self.root.count.close()
+                });
             }
-            match node.parent {
-                Some(parent) => place = parent,
-                None => break self.decide(OPEN),
+            if place == ROOT {
+                break Passage::Open;
             }
+            place = node.parent;
         };
-        // Those who wait below this CPU's way are told by it.
+        // Those who wait below this CPU's way are told by it, and those at the root
+        // by whoever decides, or learns it last.
         let news = match passage {
             Passage::Open => OPEN,
             Passage::Closed | Passage::Late => CLOSED,
         };
         let mut below = leaf;
         while below != place {
-            // Release pairs with the Acquire in `wait`.
-            self.nodes[below].news.store(news, Ordering::Release);
-            below = tree.nodes()[below].parent.unwrap_or(place);
+            self.tell(below, news);
+            below = self.at(below).count.node.parent;
+        }
+        if place == ROOT && self.root.count.node.is_crowded() {
+            self.tell(place, news);
         }
         passage
     }
 
+    fn at(&self, place: usize) -> &Node<W> {
+        match place {
+            ROOT => &self.root,
+            _ => &self.branches[place],
+        }
+    }
+
+    fn tell(&self, place: usize, news: u32) {
+        // Release pairs with the Acquire in `wait`.
+        self.at(place).news.store(news, Ordering::Release);
+    }
+
     /// Waits at a node for the decision, or until the deadline.
-    fn wait(
-        &self,
-        place: usize,
-        is_root: bool,
-        machine: &impl Machine,
-        deadline_ns: u64,
-    ) -> Option<Passage> {
-        let news = if is_root {
-            &self.state
-        } else {
-            &self.nodes[place].news
-        };
-        // Acquire pairs with the exchange in `decide`, and with the Release in
-        // `call_in` of whoever passes the decision on.
+    fn wait(&self, place: usize, machine: &impl Machine, deadline_ns: u64) -> Option<Passage> {
+        if place == ROOT && !self.root.count.node.is_crowded() {
+            let root = &self.root.count;
+            return machine.wait(deadline_ns, || root.decision(root.look()));
+        }
+        let news = &self.at(place).news;
+        // Acquire pairs with the Release in `tell`.
         machine.wait(deadline_ns, || match news.load(Ordering::Acquire) {
             WAITING => None,
             OPEN => Some(Passage::Open),
             _ => Some(Passage::Closed),
         })
     }
+}
 
-    /// Makes the decision, or takes the one that was made.
-    fn decide(&self, decision: u32) -> Passage {
-        let made =
-            self.state
-                .compare_exchange(WAITING, decision, Ordering::AcqRel, Ordering::Acquire);
-        match made.map_or_else(|made| made, |_| decision) {
-            OPEN => Passage::Open,
-            _ => Passage::Closed,
+impl<W: Word> Count<W> {
+    fn look(&self) -> u32 {
+        // Acquire pairs with the addition of the last CPU, and with the exchange
+        // in `close`.
+        self.nr_arrived.load(Ordering::Acquire)
+    }
+
+    /// What a count of the root says, if it is decided.
+    fn decision(&self, nr_arrived: u32) -> Option<Passage> {
+        if nr_arrived & CLOSED_FLAG != 0 {
+            return Some(Passage::Closed);
         }
+        (nr_arrived == self.node.nr_expected).then_some(Passage::Open)
+    }
+
+    /// Closes the gate, unless it is decided.
+    fn close(&self) -> Passage {
+        let mut nr_arrived = self.look();
+        // Whenever it is another one, somebody has arrived or closed the gate: there
+        // are no more rounds than CPUs.
+        loop {
+            if let Some(passage) = self.decision(nr_arrived) {
+                return passage;
+            }
+            // Acquire, also where it fails: as in `look`. Release pairs with that, and
+            // with the addition of whoever arrives.
+            let closed = self.nr_arrived.compare_exchange(
+                nr_arrived,
+                nr_arrived | CLOSED_FLAG,
+                Ordering::AcqRel,
+                Ordering::Acquire,
+            );
+            match closed {
+                Ok(_) => return Passage::Closed,
+                Err(now) => nr_arrived = now,
+            }
+        }
+    }
+}
+
+impl tree::Node {
+    /// Whether so many come to it that they must not look at its count while they
+    /// wait: each arrival would take the line away from all of them. For a few it
+    /// is the shortest way to learn of the last one.
+    fn is_crowded(self) -> bool {
+        self.nr_expected > tree::FAN_IN
     }
 }

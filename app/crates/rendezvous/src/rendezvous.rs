@@ -109,6 +109,7 @@ impl<W: Word> Rendezvous<W> {
             cpu,
             machine,
             plan: &self.plan,
+            leaf: self.plan.tree.leaf_of(cpu),
             slots: &self.slots,
             calling_ns: self.calling_ns.load(Ordering::Relaxed),
             over: &self.over,

@@ -24,6 +24,9 @@ pub(crate) struct Seat<'a, W, M: Machine> {
     pub(crate) machine: &'a M,
     pub(crate) plan: &'a Plan,
     pub(crate) slots: &'a [CachePadded<Slot<W>>],
+    /// Where this CPU announces itself in the tree. It is looked up with all the rest,
+    /// before the CPU is stopped: afterwards, others may wait for it.
+    pub(crate) leaf: usize,
     /// When the CPUs were called.
     pub(crate) calling_ns: u64,
     /// Whether the CPUs that are held may go.

@@ -10,20 +10,26 @@ use crate::topology::Topology;
 
 /// Most arrivals that share a word. A word's line wanders from one arrival to
 /// the next, so a long queue costs more than another level.
-const FAN_IN: usize = 8;
+pub(crate) const FAN_IN: u32 = 8;
+
+/// The place of the root; the other nodes' are their numbers. So whoever begins at
+/// the root, as all do on a machine with a few CPUs, looks nothing up to get there.
+pub(crate) const ROOT: usize = usize::MAX;
 
 /// A place where several announce themselves, and one of them goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Node {
     pub(crate) nr_expected: u32,
-    /// Where the last to arrive goes on; the root has none.
-    pub(crate) parent: Option<usize>,
+    /// Where the last to arrive goes on, unless this is the root.
+    pub(crate) parent: usize,
 }
 
-/// The shape of a call-in: nodes, the root last, and where each CPU begins.
+/// The shape of a call-in: the nodes, and where each CPU begins.
 #[derive(Clone, Debug)]
 pub(crate) struct Tree {
-    nodes: Box<[Node]>,
+    /// All but the root.
+    branches: Box<[Node]>,
+    root: Node,
     leaf_of: Box<[usize]>,
 }
 
@@ -76,18 +82,25 @@ impl Tree {
                 }
             }
         }
-        Self {
-            nodes: tree.nodes.into(),
-            leaf_of: tree.leaf_of.into(),
-        }
+        tree.finish()
     }
 
-    pub(crate) fn nodes(&self) -> &[Node] {
-        &self.nodes
+    /// All nodes but the root.
+    pub(crate) fn branches(&self) -> &[Node] {
+        &self.branches
     }
 
+    pub(crate) fn root(&self) -> Node {
+        self.root
+    }
+
+    /// Where a CPU begins.
     pub(crate) fn leaf_of(&self, cpu: u32) -> usize {
-        self.leaf_of[cpu as usize]
+        if self.branches.is_empty() {
+            ROOT
+        } else {
+            self.leaf_of[cpu as usize]
+        }
     }
 }
 
@@ -97,11 +110,31 @@ struct Growing {
 }
 
 impl Growing {
+    /// The last node is the root.
+    fn finish(mut self) -> Tree {
+        let root = self.nodes.pop().unwrap_or(Node {
+            nr_expected: 0,
+            parent: ROOT,
+        });
+        let place_of_root = self.nodes.len();
+        let parents = self.nodes.iter_mut().map(|node| &mut node.parent);
+        for place in parents.chain(&mut self.leaf_of) {
+            if *place == place_of_root {
+                *place = ROOT;
+            }
+        }
+        Tree {
+            branches: self.nodes.into(),
+            root,
+            leaf_of: self.leaf_of.into(),
+        }
+    }
+
     /// Levels of at most [`FAN_IN`] until one is left.
     fn gather(&mut self, mut units: Vec<Unit>) -> Unit {
         while units.len() > 1 {
             units = units
-                .chunks(FAN_IN)
+                .chunks(FAN_IN as usize)
                 .map(|chunk| self.join_if_many(chunk))
                 .collect();
         }
@@ -120,12 +153,12 @@ impl Growing {
         let place = self.nodes.len();
         self.nodes.push(Node {
             nr_expected: u32::try_from(units.len()).unwrap_or(u32::MAX),
-            parent: None,
+            parent: ROOT,
         });
         for unit in units {
             match *unit {
                 Unit::Cpu(cpu) => self.leaf_of[cpu] = place,
-                Unit::Node(node) => self.nodes[node].parent = Some(place),
+                Unit::Node(node) => self.nodes[node].parent = place,
             }
         }
         Unit::Node(place)
@@ -168,20 +201,18 @@ mod tests {
             for call_in in [CallIn::Tree, CallIn::Flat] {
                 let tasks = vec![Task::Attend; topology.nr_cpus() as usize];
                 let tree = Tree::new(&topology, &tasks, call_in);
-                let mut nr_come = vec![0; tree.nodes.len()];
+                let mut nr_come = vec![0; tree.branches.len() + 1];
+                let root = tree.branches.len();
+                let mut come_to = |place: usize| nr_come[place.min(root)] += 1;
                 for cpu in 0..topology.nr_cpus() {
-                    nr_come[tree.leaf_of(cpu)] += 1;
+                    come_to(tree.leaf_of(cpu));
                 }
-                for node in &*tree.nodes {
-                    if let Some(parent) = node.parent {
-                        nr_come[parent] += 1;
-                    }
+                for node in &*tree.branches {
+                    come_to(node.parent);
                 }
-                let expected: Vec<_> = tree.nodes.iter().map(|node| node.nr_expected).collect();
+                let nodes = tree.branches.iter().chain([&tree.root]);
+                let expected: Vec<_> = nodes.map(|node| node.nr_expected).collect();
                 assert_eq!(nr_come, expected);
-                let nr_roots = tree.nodes.iter().filter(|n| n.parent.is_none()).count();
-                assert_eq!(nr_roots, 1);
-                assert!(tree.nodes.last().unwrap().parent.is_none());
             }
         }
     }
@@ -191,7 +222,8 @@ mod tests {
         let topology = Topology::new(&places(2, 32, 2));
         let most = |call_in| {
             let tree = Tree::new(&topology, &[Task::Attend; 128], call_in);
-            tree.nodes.iter().map(|n| n.nr_expected).max().unwrap()
+            let nodes = tree.branches.iter().chain([&tree.root]);
+            nodes.map(|node| node.nr_expected).max().unwrap()
         };
         assert_eq!(most(CallIn::Tree), 8);
         assert_eq!(most(CallIn::Flat), 128);

@@ -16,6 +16,7 @@
 //! moment on at which they begin until all are done.
 
 use std::collections::BTreeMap;
+use std::hint::black_box;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -132,7 +133,9 @@ impl<'a> Rounds<'a> {
                     machine::reset(cpu.revision);
                 }
                 if is_control {
+                    let shift = shift(round);
                     let prepared = Arc::new(Prepared::new(contender, &self.topology));
+                    drop(shift);
                     self.make(prepared, round);
                 }
                 self.live_through(round, number, &cpu);
@@ -212,6 +215,18 @@ impl<'a> Rounds<'a> {
             self.patience.relax();
         }
     }
+}
+
+/// Memory that is held while a contender is made, of another size in every round. The
+/// allocator gives what was freed again, so that each contender would otherwise stand in
+/// the same place in every round of a run, and be fast or slow by where that is.
+fn shift(round: u64) -> Vec<u8> {
+    /// A step of a line, for any place within a page.
+    const LINE: usize = 64;
+    const NR_PLACES: u64 = 61;
+    let nr_lines = usize::try_from(1 + round * 7919 % NR_PLACES).unwrap_or(1);
+    // Nobody writes to it, and an allocation that nobody uses is left out.
+    black_box(Vec::with_capacity(LINE * nr_lines))
 }
 
 fn note(spoilt: &mut Spoilt, place: usize, number: u32, outcome: Outcome) {

@@ -120,16 +120,16 @@ fn the_gate_of_two_cpus_costs_what_the_model_says() {
     // The request is one look at the clock; each CPU stamps its call-in.
     assert_eq!(load.cpus[0].called_in_ns, Some(clock));
     assert_eq!(load.cpus[1].called_in_ns, Some(call + clock));
-    // CPU 1 looks at the clock, counts itself in, and opens: twice a line of CPU
-    // 0's. Then it looks at the clock.
-    let opens = clock + 2 * (package + atomic) + clock;
+    // CPU 1 counts itself in, on a line of CPU 0's, and opens by that. Then it looks
+    // at the clock.
+    let opens = package + atomic + clock;
     assert_eq!(load.gate(), Some(opens));
     // On one core the same lines come from the sibling.
     let mut core = setting.clone();
     (core.nr_cores, core.nr_threads) = (1, 2);
     let of_core = simulate(&core, 1).unwrap()[0].gate();
     let sibling = setting.costs.sibling;
-    assert_eq!(of_core, Some(opens - 2 * (package - sibling)));
+    assert_eq!(of_core, Some(opens - (package - sibling)));
     // CPU 0 misses the line in its next round, and gets it when it is free: CPU 1's
     // exchange began one clock and one access earlier.
     let opened_ns = load.cpus[1].gate_ns.unwrap() - clock;

@@ -46,8 +46,11 @@ pub(crate) trait Protocol<W: Word>: Sized {
     fn attend<M: Machine>(&self, seat: &Seat<'_, W, M>);
 }
 
-/// One of them.
+/// One of them. The tag comes first, on a line of the cache that nobody writes. Left to
+/// itself, the compiler may put it into spare values of a word's neighbour, and then
+/// every CPU takes the line on which the others announce themselves, to look at it.
 #[derive(Debug)]
+#[repr(u8)]
 pub(crate) enum Any<W> {
     Muster(muster::Muster<W>),
     SerialChain(serial_chain::SerialChain<W>),

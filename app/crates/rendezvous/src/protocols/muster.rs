@@ -73,13 +73,15 @@ impl<W: Word> Protocol<W> for Muster<W> {
     }
 
     fn attend<M: Machine>(&self, seat: &Seat<'_, W, M>) {
-        let Seat { plan, machine, .. } = seat;
+        let Seat {
+            plan,
+            machine,
+            leaf,
+            ..
+        } = *seat;
         let timeouts = plan.timeouts;
         let deadline_ns = after(seat.calling_ns, timeouts.call_in_us);
-        match self
-            .gate
-            .call_in(seat.cpu, &plan.tree, *machine, deadline_ns, || {})
-        {
+        match self.gate.call_in(leaf, machine, deadline_ns, || {}) {
             Passage::Open => {}
             Passage::Closed => return seat.give_up(),
             Passage::Late => return seat.slot().conclude(Outcome::Late, None),
@@ -99,13 +101,8 @@ impl<W: Word> Protocol<W> for Muster<W> {
             seat.slot().conclude(Outcome::Attended, None);
         }
         let give_up = || self.cores.iter().for_each(|core| core.turn.give_up());
-        let passage = self.settled.call_in(
-            seat.cpu,
-            &plan.tree,
-            *machine,
-            until(plan.nr_steps()),
-            give_up,
-        );
+        let through_ns = until(plan.nr_steps());
+        let passage = self.settled.call_in(leaf, machine, through_ns, give_up);
         if passage != Passage::Open {
             seat.miss("a CPU is still inside its load");
         }

@@ -5,7 +5,7 @@ use std::vec;
 use proptest::prelude::*;
 
 use super::run::{Run, outcomes};
-use crate::Outcome;
+use crate::{CallIn, Outcome, Record};
 
 #[test]
 fn moments_come_in_order() {
@@ -52,6 +52,23 @@ fn a_cpu_that_comes_after_the_gate_closed_leaves_at_once_without_loading() {
     assert_eq!(outcomes(&records), [Outcome::Aborted, Outcome::Late]);
     assert_eq!(records[1].moments.load_start_ns, None);
     assert!(records[1].moments.left_ns.is_some());
+}
+
+/// They are too many to look at the count that they all arrive at.
+#[test]
+fn a_crowd_at_one_word_is_let_through_or_turned_away_together() {
+    let mut run = Run::new(10, 1);
+    run.options.call_in = CallIn::Flat;
+    let (rendezvous, records) = run.go();
+    assert!(rendezvous.opened());
+    assert!(records.iter().all(|r| r.outcome == Outcome::Updated));
+    run.timeouts.call_in_us = 20_000;
+    run.delays_ms = vec![Some(0), None];
+    let (rendezvous, records) = run.go();
+    assert!(!rendezvous.opened());
+    assert_eq!(records[1].outcome, Outcome::Late);
+    let turned_away = |r: &Record| matches!(r.outcome, Outcome::Aborted | Outcome::Late);
+    assert!(records.iter().all(turned_away));
 }
 
 proptest! {
