@@ -29,7 +29,7 @@ pub struct Bounds {
 impl Default for Bounds {
     fn default() -> Self {
         Self {
-            nr_states: 20_000_000,
+            nr_states: 30_000_000,
         }
     }
 }
