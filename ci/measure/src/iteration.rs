@@ -50,6 +50,18 @@ impl CpuTimes {
             left_ns: moments.left_ns,
         }
     }
+
+    /// Its moments in the order of the protocol, those that came.
+    pub(crate) fn moments(&self) -> impl Iterator<Item = u64> + use<> {
+        let moments = [
+            self.called_in_ns,
+            self.gate_ns,
+            self.load_start_ns,
+            self.load_end_ns,
+            self.left_ns,
+        ];
+        moments.into_iter().flatten()
+    }
 }
 
 impl Iteration {
@@ -140,12 +152,12 @@ pub fn series(iterations: &[Iteration], dimensions: &Dimensions) -> Vec<Series> 
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::metrics::{ClockKind, Stage};
 
     /// A core of two threads: CPU 0 leads, CPU 1 follows.
-    fn iteration() -> Iteration {
+    pub(crate) fn iteration() -> Iteration {
         let leader = CpuTimes {
             called_in_ns: Some(100),
             gate_ns: Some(220),

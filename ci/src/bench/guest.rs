@@ -8,14 +8,13 @@ use measure::iteration::{CpuTimes, Iteration};
 use measure::metrics::{ClockKind, Dimensions, Stage};
 use rendezvous::Named;
 
-use super::{Contender, Error};
+use super::{Contender, Error, run_passing};
 use crate::guest::Hardware;
 use crate::machine::Machine;
 use crate::result::{Provenance, RunResult};
 use crate::run::Runner;
 use crate::scenario::{self, Overrides, Scenario};
 use crate::tree::Tree;
-use crate::verdict::Verdict;
 
 /// What is measured.
 #[derive(Clone, Debug)]
@@ -64,14 +63,7 @@ pub fn measure(
         for boot in 0..setting.nr_boots {
             for (place, &contender) in setting.contenders.iter().enumerate() {
                 let scenario = setting.scenario(tree, nr_cpus, contender)?;
-                let result = runner.run(&scenario, false, progress)?.result;
-                if result.verdict != Verdict::Pass {
-                    return Err(Error::Failed {
-                        nr_cpus,
-                        verdict: result.verdict,
-                        reason: result.reason,
-                    });
-                }
+                let result = run_passing(&runner, &scenario, progress)?;
                 let iterations = iterations(&result);
                 if boot == 0 {
                     all.push(Measured {

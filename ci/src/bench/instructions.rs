@@ -8,7 +8,7 @@ use comfy_table::Cell;
 use indicatif::ProgressBar;
 use measure::metrics::{ClockKind, Metric, Metrics, SCHEMA_VERSION, Series};
 
-use super::Error;
+use super::{Error, run_passing};
 use crate::machine::Machine;
 use crate::result::RunResult;
 use crate::result::metrics::{dimensions, provenance};
@@ -16,7 +16,6 @@ use crate::run::Runner;
 use crate::scenario::{self, Overrides, Scenario};
 use crate::table::table;
 use crate::tree::Tree;
-use crate::verdict::Verdict;
 
 /// Numbers of CPUs that are tried.
 pub const CPUS: [u32; 4] = [2, 4, 8, 16];
@@ -70,14 +69,7 @@ pub fn count(
         };
         overrides.apply(&mut scenario);
         scenario.check()?;
-        let result = runner.run(&scenario, false, progress)?.result;
-        if result.verdict != Verdict::Pass {
-            return Err(Error::Failed {
-                nr_cpus,
-                verdict: result.verdict,
-                reason: result.reason,
-            });
-        }
+        let result = run_passing(&runner, &scenario, progress)?;
         counts.add(nr_cpus, &result);
     }
     Ok(counts)

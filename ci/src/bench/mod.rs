@@ -5,10 +5,12 @@ pub mod guest;
 pub mod instructions;
 pub mod report;
 
+use indicatif::ProgressBar;
 use rendezvous::{CallIn, Election, Name, Named};
 
-use crate::run;
-use crate::scenario;
+use crate::result::RunResult;
+use crate::run::{self, Runner};
+use crate::scenario::{self, Scenario};
 use crate::verdict::Verdict;
 
 /// Why nothing was measured.
@@ -49,4 +51,21 @@ pub fn contenders() -> impl Iterator<Item = Contender> {
     let own = own.chain(others.map(move |&one| (Name::Muster, call_in, one)));
     let peers = Name::ALL.iter().filter(|&&name| name != Name::Muster);
     own.chain(peers.map(move |&name| (name, call_in, election)))
+}
+
+/// Runs a scenario that has to pass, or there is nothing to measure.
+fn run_passing(
+    runner: &Runner,
+    scenario: &Scenario,
+    progress: &ProgressBar,
+) -> Result<RunResult, Error> {
+    let result = runner.run(scenario, false, progress)?.result;
+    if result.verdict == Verdict::Pass {
+        return Ok(result);
+    }
+    Err(Error::Failed {
+        nr_cpus: scenario.machine.cpus,
+        verdict: result.verdict,
+        reason: result.reason,
+    })
 }

@@ -1,9 +1,6 @@
 //! `trace.json`: a run as Chrome trace events, a track per CPU.
-//!
-//! Perfetto and `chrome://tracing` open it. Slices nest by time, so a CPU's
-//! stall is one slice with its phases inside. The format counts in µs; ns
-//! stay visible as fractions.
 
+use measure::page::trace::{Process, Slice, Track, document};
 use serde_json::{Value, json};
 
 use super::{CpuResult, RunResult};
@@ -11,28 +8,20 @@ use super::{CpuResult, RunResult};
 /// The trace events of a run.
 #[must_use]
 pub fn trace(result: &RunResult) -> Value {
-    let process = json!({
-        "ph": "M", "pid": 0, "name": "process_name",
-        "args": {"name": format!("muster {}", result.context.scenario)},
-    });
     let load = if result.timing.modelled_load {
         "modelled load"
     } else {
         "load"
     };
-    let events: Vec<_> = std::iter::once(process)
-        .chain(result.cpus.iter().flat_map(|cpu| track(cpu, load)))
-        .collect();
-    json!({"displayTimeUnit": "ns", "traceEvents": events})
+    let tracks = result.cpus.iter().map(|cpu| track(cpu, load));
+    document(&[Process {
+        id: 0,
+        name: format!("muster {}", result.context.scenario),
+        tracks: tracks.collect(),
+    }])
 }
 
-fn track(cpu: &CpuResult, load: &str) -> Vec<Value> {
-    let name = format!("CPU {} ({})", cpu.id, cpu.role);
-    let mut events = vec![
-        json!({"ph": "M", "pid": 0, "tid": cpu.id, "name": "thread_name", "args": {"name": name}}),
-        json!({"ph": "M", "pid": 0, "tid": cpu.id, "name": "thread_sort_index",
-               "args": {"sort_index": cpu.id}}),
-    ];
+fn track(cpu: &CpuResult, load: &str) -> Track {
     // What follows the load; a follower's begins at the gate.
     let settled = cpu.load_end_ns.or(cpu.gate_ns);
     let slices = [
@@ -41,24 +30,15 @@ fn track(cpu: &CpuResult, load: &str) -> Vec<Value> {
         (load, cpu.load_start_ns, cpu.load_end_ns),
         ("settle", settled, cpu.left_ns),
     ];
-    events.extend(slices.into_iter().filter_map(|(name, from, to)| {
-        let (from, to) = (from?, to?);
-        let duration = to.checked_sub(from)?;
-        Some(json!({
-            "ph": "X", "pid": 0, "tid": cpu.id, "name": name,
-            "ts": us(from), "dur": us(duration),
-            "args": {"outcome": cpu.outcome.name()},
-        }))
-    }));
-    events
-}
-
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "exact below 2^53 ns, which is 104 days"
-)]
-fn us(ns: u64) -> f64 {
-    ns as f64 / 1000.0
+    let slices = slices.into_iter().filter_map(|(name, from, to)| {
+        let args = json!({"outcome": cpu.outcome.name()});
+        Slice::between(name, from, to, args)
+    });
+    Track {
+        id: cpu.id,
+        name: format!("CPU {} ({})", cpu.id, cpu.role),
+        slices: slices.collect(),
+    }
 }
 
 #[cfg(test)]

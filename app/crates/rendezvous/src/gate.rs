@@ -109,8 +109,9 @@ impl<W: Word> Gate<W> {
                 break Passage::Late;
             }
             if nr_before + 1 < node.nr_expected {
-                // Nobody closes the gate before the deadline. To look at the root all
-                // the same, every CPU would have to fetch that one line.
+                // Where the gate is closed, somebody's deadline has passed, and this
+                // CPU's own passes about then. To look at the root before that, every
+                // CPU would have to fetch that one line.
                 let may_be_late = place != ROOT && machine.now_ns() > deadline_ns;
                 if may_be_late && self.root.count.look() & CLOSED_FLAG != 0 {
                     break Passage::Late;

@@ -29,14 +29,7 @@ fn measured(setting: &Setting) -> Option<Measured> {
 }
 
 fn assert_ordered(contender: Contender, cpu: &CpuTimes) {
-    let moments = [
-        cpu.called_in_ns,
-        cpu.gate_ns,
-        cpu.load_start_ns,
-        cpu.load_end_ns,
-        cpu.left_ns,
-    ];
-    let come: Vec<u64> = moments.into_iter().flatten().collect();
+    let come: Vec<u64> = cpu.moments().collect();
     assert!(come.is_sorted(), "{}: {cpu:?}", contender.label());
     let nr_expected = match contender {
         Contender::StdBarrier | Contender::SpinBarrier => 2,

@@ -96,6 +96,7 @@ pub fn phases(iteration: &Iteration, cpu: &CpuTimes) -> Vec<PhaseSpan> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::iteration::tests::iteration;
 
     fn of(iteration: &Iteration, cpu: usize) -> Vec<(&'static str, u64, u64)> {
         let spans = phases(iteration, &iteration.cpus[cpu]);
@@ -103,28 +104,6 @@ mod tests {
         parts
             .map(|span| (span.phase.name(), span.from_ns, span.to_ns))
             .collect()
-    }
-
-    fn iteration() -> Iteration {
-        let leader = CpuTimes {
-            called_in_ns: Some(100),
-            gate_ns: Some(220),
-            load_start_ns: Some(230),
-            load_end_ns: Some(330),
-            left_ns: Some(360),
-            ..CpuTimes::default()
-        };
-        let follower = CpuTimes {
-            cpu: 1,
-            follows: true,
-            called_in_ns: Some(150),
-            gate_ns: Some(210),
-            left_ns: Some(400),
-            ..CpuTimes::default()
-        };
-        Iteration {
-            cpus: vec![leader, follower],
-        }
     }
 
     #[test]

@@ -19,19 +19,8 @@ const STOPPED: RGBColor = RGBColor(0xe8, 0xe8, 0xe8);
 
 /// The earliest moment of a load, in ns.
 pub(super) fn origin_ns(iteration: &Iteration) -> u64 {
-    let moments = iteration.cpus.iter().flat_map(moments);
+    let moments = iteration.cpus.iter().flat_map(CpuTimes::moments);
     moments.min().unwrap_or_default()
-}
-
-fn moments(cpu: &CpuTimes) -> impl Iterator<Item = u64> + use<> {
-    let moments = [
-        cpu.called_in_ns,
-        cpu.gate_ns,
-        cpu.load_start_ns,
-        cpu.load_end_ns,
-        cpu.left_ns,
-    ];
-    moments.into_iter().flatten()
 }
 
 /// The tracks of a load, the `number`th of the page; none where no CPU noted
@@ -39,7 +28,7 @@ fn moments(cpu: &CpuTimes) -> impl Iterator<Item = u64> + use<> {
 pub(super) fn plot(number: usize, timeline: &Timeline) -> Result<Option<Plot>, Failure> {
     let iteration = &timeline.iteration;
     let origin_ns = origin_ns(iteration);
-    let Some(end_ns) = iteration.cpus.iter().flat_map(moments).max() else {
+    let Some(end_ns) = iteration.cpus.iter().flat_map(CpuTimes::moments).max() else {
         return Ok(None);
     };
     let shown = thinned(iteration);
