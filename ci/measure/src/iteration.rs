@@ -62,6 +62,22 @@ impl CpuTimes {
         ];
         moments.into_iter().flatten()
     }
+
+    /// From when to when its spans are, end first; its core's last write ended at
+    /// `core_loaded`, and that of all cores at `all_loaded`.
+    fn spans(
+        &self,
+        core_loaded: Option<u64>,
+        all_loaded: Option<u64>,
+    ) -> [(Metric, Option<(u64, u64)>); 4] {
+        let followed = core_loaded.zip(self.gate_ns).filter(|_| self.follows);
+        [
+            (Metric::Load, self.load_end_ns.zip(self.load_start_ns)),
+            (Metric::Follow, followed),
+            (Metric::Leave, self.left_ns.zip(all_loaded)),
+            (Metric::Stall, self.left_ns.zip(self.called_in_ns)),
+        ]
+    }
 }
 
 impl Iteration {
@@ -95,60 +111,65 @@ impl Iteration {
         left_ns.checked_sub(self.first(|cpu| cpu.called_in_ns)?)
     }
 
-    /// What one CPU's part of it took, by metric, in ns: as far as it has one.
-    pub fn of_cpu(&self, cpu: &CpuTimes) -> impl Iterator<Item = (Metric, u64)> + use<> {
-        let loaded = cpu.load_end_ns.zip(cpu.load_start_ns);
-        let core = cpu.core;
-        let awaited = self.last(|other| other.load_end_ns.filter(|_| other.core == core));
-        let followed = awaited.zip(cpu.gate_ns).filter(|_| cpu.follows);
+    /// From the last call-in to the last CPU that saw the gate open, in ns: likewise.
+    #[must_use]
+    pub fn gate_last(&self) -> Option<u64> {
+        self.gate()?;
+        let open_ns = self.last(|cpu| cpu.gate_ns)?;
+        open_ns.checked_sub(self.last(|cpu| cpu.called_in_ns)?)
+    }
+
+    /// All spans of it, in ns, as far as it has them: those of all CPUs together, then
+    /// each CPU's own.
+    pub fn spans(&self) -> impl Iterator<Item = (Metric, Option<u32>, u64)> {
+        let of_all = [
+            (Metric::CallInSkew, self.call_in_skew()),
+            (Metric::Gate, self.gate()),
+            (Metric::GateLast, self.gate_last()),
+            (Metric::Stall, self.stall()),
+        ];
+        let of_all = of_all.into_iter();
+        let of_all = of_all.filter_map(|(metric, span)| Some((metric, None, span?)));
         let all_loaded = self.last(|cpu| cpu.load_end_ns);
-        let left = cpu.left_ns.zip(all_loaded);
-        let stood = cpu.left_ns.zip(cpu.called_in_ns);
-        [
-            (Metric::Load, loaded),
-            (Metric::Follow, followed),
-            (Metric::Leave, left),
-            (Metric::Stall, stood),
-        ]
-        .into_iter()
-        .filter_map(|(metric, span)| {
-            let (end_ns, start_ns) = span?;
-            Some((metric, end_ns.checked_sub(start_ns)?))
-        })
+        let mut by_core = BTreeMap::new();
+        for cpu in &self.cpus {
+            let loaded = by_core.entry(cpu.core).or_insert(None);
+            *loaded = cpu.load_end_ns.max(*loaded);
+        }
+        let of_each = self.cpus.iter().flat_map(move |cpu| {
+            let core_loaded = by_core.get(&cpu.core).copied().flatten();
+            let spans = cpu.spans(core_loaded, all_loaded).into_iter();
+            spans.filter_map(|(metric, span)| {
+                let (end_ns, start_ns) = span?;
+                Some((metric, Some(cpu.cpu), end_ns.checked_sub(start_ns)?))
+            })
+        });
+        of_all.chain(of_each)
     }
 }
 
-/// The series of many loads under the same circumstances: those of all CPUs
-/// together, then each CPU's own. A load of which a span is unknown is left out of
-/// its series.
+/// The series of many loads under the same circumstances, in passes: those of all
+/// CPUs together, then each CPU's own. A load of which a span is unknown is left out
+/// of its series.
 #[must_use]
-pub fn series(iterations: &[Iteration], dimensions: &Dimensions) -> Vec<Series> {
-    let of_all = [
-        (Metric::CallInSkew, Iteration::call_in_skew as fn(&_) -> _),
-        (Metric::Gate, Iteration::gate),
-        (Metric::Stall, Iteration::stall),
-    ];
-    let of_all = of_all.map(|(metric, span)| {
-        let values = iterations.iter().filter_map(span).collect();
-        Series::new(metric, dimensions.clone(), values)
-    });
-    let mut of_cpus = BTreeMap::<_, Vec<u64>>::new();
-    for iteration in iterations {
-        for cpu in &iteration.cpus {
-            for (metric, value) in iteration.of_cpu(cpu) {
-                of_cpus.entry((metric, cpu.cpu)).or_default().push(value);
-            }
+pub fn series(passes: &[Vec<Iteration>], dimensions: &Dimensions) -> Vec<Series> {
+    // Those of all CPUs together have no CPU, and come first.
+    let mut all = BTreeMap::<(bool, Metric, Option<u32>), Vec<Vec<u64>>>::new();
+    for (place, pass) in passes.iter().enumerate() {
+        for (metric, cpu, span) in pass.iter().flat_map(Iteration::spans) {
+            let of_passes = all.entry((cpu.is_some(), metric, cpu)).or_default();
+            of_passes.resize(place + 1, Vec::new());
+            of_passes[place].push(span);
         }
     }
-    let of_cpus = of_cpus.into_iter().map(|((metric, cpu), values)| {
-        let dimensions = dimensions.of_cpu(cpu);
-        Series::new(metric, dimensions, values)
-    });
-    of_all
-        .into_iter()
-        .filter(|series| !series.values.is_empty())
-        .chain(of_cpus)
-        .collect()
+    let series = |((_, metric, cpu), values): (_, Vec<Vec<u64>>)| {
+        let dimensions = Dimensions {
+            cpu,
+            ..dimensions.clone()
+        };
+        Series::of_passes(metric, dimensions, &values)
+    };
+    all.into_iter().map(series).collect()
 }
 
 #[cfg(test)]
@@ -185,23 +206,20 @@ pub(crate) mod tests {
         assert_eq!(iteration.call_in_skew(), Some(50));
         assert_eq!(iteration.gate(), Some(60));
         assert_eq!(iteration.stall(), Some(300));
-        let of = |cpu: usize| iteration.of_cpu(&iteration.cpus[cpu]).collect::<Vec<_>>();
-        assert_eq!(
-            of(0),
-            [
-                (Metric::Load, 100),
-                (Metric::Leave, 30),
-                (Metric::Stall, 260)
-            ]
-        );
-        assert_eq!(
-            of(1),
-            [
-                (Metric::Follow, 120),
-                (Metric::Leave, 70),
-                (Metric::Stall, 250)
-            ]
-        );
+        let spans: Vec<_> = iteration.spans().collect();
+        let expected = [
+            (Metric::CallInSkew, None, 50),
+            (Metric::Gate, None, 60),
+            (Metric::GateLast, None, 70),
+            (Metric::Stall, None, 300),
+            (Metric::Load, Some(0), 100),
+            (Metric::Leave, Some(0), 30),
+            (Metric::Stall, Some(0), 260),
+            (Metric::Follow, Some(1), 120),
+            (Metric::Leave, Some(1), 70),
+            (Metric::Stall, Some(1), 250),
+        ];
+        assert_eq!(spans, expected);
     }
 
     #[test]
@@ -211,19 +229,21 @@ pub(crate) mod tests {
             cpu.gate_ns = None;
         }
         let dimensions = Dimensions::new(Stage::Native, ClockKind::Tsc, 2, 2, 1);
-        let all = series(&[iteration(), without_gate], &dimensions);
+        let passes = [vec![iteration()], vec![without_gate, iteration()]];
+        let all = series(&passes, &dimensions);
         let values = |metric, cpu| {
             let is_it = |s: &&Series| s.metric == metric && s.dimensions.cpu == cpu;
             all.iter().find(is_it).map(|series| series.values.clone())
         };
-        assert_eq!(values(Metric::Gate, None), Some(vec![60]));
-        assert_eq!(values(Metric::Stall, None), Some(vec![300, 300]));
-        assert_eq!(values(Metric::Stall, Some(1)), Some(vec![250, 250]));
-        assert_eq!(values(Metric::Follow, Some(1)), Some(vec![120]));
+        assert_eq!(values(Metric::Gate, None), Some(vec![60, 60]));
+        assert_eq!(values(Metric::Stall, None), Some(vec![300; 3]));
+        assert_eq!(values(Metric::Stall, Some(1)), Some(vec![250; 3]));
+        assert_eq!(values(Metric::Follow, Some(1)), Some(vec![120; 2]));
         assert_eq!(values(Metric::Follow, Some(0)), None);
-        // No CPU saw the gate before the last called in: that is no gate.
+        assert!(all.iter().all(|series| series.passes.len() == 2));
+        // A CPU saw the gate before the last called in: that is no gate.
         let mut ungated = iteration();
         ungated.cpus[0].gate_ns = Some(1);
-        assert_eq!(ungated.gate(), None);
+        assert_eq!((ungated.gate(), ungated.gate_last()), (None, None));
     }
 }

@@ -18,6 +18,8 @@ pub struct Summary {
     pub count: u64,
     /// The least.
     pub min: u64,
+    /// The 10th percentile.
+    pub p10: u64,
     /// The median.
     pub p50: u64,
     /// The 90th percentile.
@@ -80,6 +82,7 @@ impl Summary {
         Some(Self {
             count: ordered.histogram.len(),
             min: ordered.min,
+            p10: ordered.quantile(0.1),
             p50: ordered.quantile(0.5),
             p90: ordered.quantile(0.9),
             p99: ordered.quantile(0.99),
@@ -87,6 +90,15 @@ impl Summary {
             max: ordered.max,
         })
     }
+}
+
+/// The middle one of the values by size, the lower one of two; none of no values.
+#[must_use]
+pub fn median(values: &[u64]) -> Option<u64> {
+    let mut sorted = values.to_vec();
+    sorted.sort_unstable();
+    let middle = sorted.len().checked_sub(1)? / 2;
+    sorted.get(middle).copied()
 }
 
 /// The percentile curve, denser towards 100, for a plot; empty of no values.
@@ -114,6 +126,7 @@ mod tests {
         let summary = Summary {
             count: 10_000,
             min: 1,
+            p10: 1_000,
             p50: 5_000,
             p90: 9_000,
             p99: 9_900,
@@ -133,6 +146,13 @@ mod tests {
                 [value; 4]
             );
         }
+    }
+
+    #[test]
+    fn a_median_is_the_middle_one_by_size() {
+        assert_eq!(median(&[9, 1, 5]), Some(5));
+        assert_eq!(median(&[4, 3, 2, 1]), Some(2));
+        assert_eq!(median(&[]), None);
     }
 
     #[test]

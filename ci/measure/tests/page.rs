@@ -6,19 +6,13 @@ mod sample;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use measure::metrics::{ClockKind, Dimensions, Metric, Metrics, SCHEMA_VERSION, Series, Stage};
+use measure::metrics::{ClockKind, Dimensions, Metric, Metrics, Series, Stage};
 use measure::page::{self, Timeline};
 use roxmltree::Document;
 use serde_json::{Value, json};
 
 fn empty() -> Metrics {
-    Metrics {
-        schema_version: SCHEMA_VERSION,
-        provenance: Value::Null,
-        clock: None,
-        not_measured: Vec::new(),
-        series: Vec::new(),
-    }
+    Metrics::new(Value::Null, Vec::new())
 }
 
 fn text(path: &Path) -> String {

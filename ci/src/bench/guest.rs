@@ -44,8 +44,8 @@ pub struct Setting {
 pub struct Measured {
     /// Under what circumstances.
     pub dimensions: Dimensions,
-    /// All loads, in the order of their boots.
-    pub iterations: Vec<Iteration>,
+    /// All loads, by their boots.
+    pub boots: Vec<Vec<Iteration>>,
     /// What made it.
     pub provenance: Provenance,
 }
@@ -64,15 +64,15 @@ pub fn measure(
             for (place, &contender) in setting.contenders.iter().enumerate() {
                 let scenario = setting.scenario(tree, nr_cpus, contender)?;
                 let result = run_passing(&runner, &scenario, progress)?;
-                let iterations = iterations(&result);
+                let loads = iterations(&result);
                 if boot == 0 {
                     all.push(Measured {
                         dimensions: setting.dimensions(nr_cpus, contender),
-                        iterations,
+                        boots: vec![loads],
                         provenance: result.context.provenance,
                     });
                 } else {
-                    all[from + place].iterations.extend(iterations);
+                    all[from + place].boots.push(loads);
                 }
                 progress.inc(1);
             }

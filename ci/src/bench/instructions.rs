@@ -6,7 +6,8 @@
 
 use comfy_table::Cell;
 use indicatif::ProgressBar;
-use measure::metrics::{ClockKind, Metric, Metrics, SCHEMA_VERSION, Series};
+use measure::metrics::{ClockKind, Metric, Metrics, Series};
+use measure::summary::median;
 
 use super::{Error, run_passing};
 use crate::machine::Machine;
@@ -78,13 +79,7 @@ pub fn count(
 impl Counts {
     const fn none() -> Self {
         Self {
-            metrics: Metrics {
-                schema_version: SCHEMA_VERSION,
-                provenance: serde_json::Value::Null,
-                clock: None,
-                not_measured: Vec::new(),
-                series: Vec::new(),
-            },
+            metrics: Metrics::new(serde_json::Value::Null, Vec::new()),
             rows: Vec::new(),
             firmware: String::new(),
         }
@@ -99,8 +94,8 @@ impl Counts {
         let stopped = known(|round| round.stall_ns);
         self.rows.push(Row {
             nr_cpus,
-            request: median(&request),
-            stopped: median(&stopped),
+            request: median(&request).unwrap_or_default(),
+            stopped: median(&stopped).unwrap_or_default(),
         });
         let dimensions = dimensions(result, ClockKind::Icount, nr_cpus, 1, 1);
         for (metric, values) in [
@@ -146,21 +141,9 @@ impl Counts {
     }
 }
 
-fn median(values: &[u64]) -> u64 {
-    let mut sorted = values.to_vec();
-    sorted.sort_unstable();
-    sorted.get(sorted.len() / 2).copied().unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_median_is_of_what_there_is() {
-        assert_eq!(median(&[9, 1, 5]), 5);
-        assert_eq!(median(&[]), 0);
-    }
 
     #[test]
     fn the_table_says_what_each_further_cpu_costs() {

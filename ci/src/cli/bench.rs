@@ -28,7 +28,7 @@ Perfetto.
 
 Examples:
   muster bench
-  muster bench native --loads 5000
+  muster bench native --passes 20 --loads 1000
   muster bench simulated --cpus 2,64,4096 --threads 2 --packages 2
   muster bench guest --machine kvm --hardware engine --load-us 500
   muster bench instructions --cpus 2,64 --protocol linux --json";
@@ -69,7 +69,11 @@ pub struct BenchArgs {
     /// Rendezvous protocols; all of them without it
     #[arg(long = "protocol", value_name = "NAME,…", value_delimiter = ',', value_parser = choice::<Name>())]
     protocols: Vec<Name>,
-    /// How often each protocol loads; without it each stage has its own
+    /// How often guests are booted and threads are started anew; without it each stage has
+    /// its own
+    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..=1000))]
+    pub passes: Option<u32>,
+    /// How often each protocol loads each time; without it each stage has its own
     #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..=1_000_000))]
     pub loads: Option<u32>,
     /// How long each modelled write takes
@@ -81,9 +85,6 @@ pub struct BenchArgs {
     /// What takes the guest's writes
     #[arg(long, value_enum, default_value_t)]
     pub hardware: Hardware,
-    /// How often each protocol's guest is booted
-    #[arg(long, value_name = "N", default_value_t = 3, value_parser = value_parser!(u32).range(1..=1000))]
-    pub boots: u32,
     /// What the simulated machines' chances are drawn from
     #[arg(long, value_name = "S", default_value_t = 1)]
     pub seed: u64,

@@ -261,18 +261,17 @@ mod tests {
             ..dimensions.clone()
         };
         let of = |metric, dimensions: &Dimensions, cpu| {
-            Series::new(metric, dimensions.of_cpu(cpu), vec![level; 60])
+            Series::of_passes(
+                metric,
+                dimensions.of_cpu(cpu),
+                &[vec![level; 30], vec![level; 30]],
+            )
         };
-        Metrics {
-            schema_version: measure::metrics::SCHEMA_VERSION,
-            provenance: serde_json::Value::Null,
-            clock: None,
-            not_measured: Vec::new(),
-            series: vec![
-                of(Metric::RequestInstructions, &dimensions, 254),
-                of(Metric::Stall, &other, 1),
-            ],
-        }
+        let series = vec![
+            of(Metric::RequestInstructions, &dimensions, 254),
+            of(Metric::Stall, &other, 1),
+        ];
+        Metrics::new(serde_json::Value::Null, series)
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! `metrics.json`: a run's measures as series with all their dimensions, to
 //! be compared with other runs. Nothing is asserted here.
 
-use measure::metrics::{ClockKind, Dimensions, Metric, Metrics, SCHEMA_VERSION, Series, Stage};
+use measure::metrics::{ClockKind, Dimensions, Metric, Metrics, Series, Stage};
 
 use super::RunResult;
 
@@ -43,13 +43,7 @@ pub fn metrics(result: &RunResult) -> Metrics {
         .chain(of_preparation)
         .filter(|(_, values)| !values.is_empty())
         .map(|(metric, values)| Series::new(metric, dimensions.clone(), values));
-    Metrics {
-        schema_version: SCHEMA_VERSION,
-        provenance: provenance(result),
-        clock: None,
-        not_measured: Vec::new(),
-        series: series.collect(),
-    }
+    Metrics::new(provenance(result), series.collect())
 }
 
 /// What made the result, as all metrics have it.
@@ -107,13 +101,13 @@ mod tests {
         let text = std::fs::read_to_string(&path).unwrap();
         for field in [
             "commit",
-            "\"stage\": \"guest\"",
+            "\"stage\":\"guest\"",
             "\"machine\"",
             "\"protocol\"",
             "\"threads\"",
-            "\"hardware\": \"msr\"",
-            "\"clock\": \"tsc\"",
-            "\"unit\": \"ns\"",
+            "\"hardware\":\"msr\"",
+            "\"clock\":\"tsc\"",
+            "\"unit\":\"ns\"",
         ] {
             assert!(text.contains(field), "{field}: {text}");
         }

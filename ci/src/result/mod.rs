@@ -87,6 +87,17 @@ pub struct Provenance {
     pub kvm_interprets: bool,
 }
 
+impl Provenance {
+    /// Why no time of a guest means anything, where that is so.
+    #[must_use]
+    pub fn why_no_time_counts(&self) -> Option<String> {
+        let flavour = self.kvm.as_ref().filter(|_| self.kvm_interprets)?;
+        Some(format!(
+            "this host's KVM ({flavour}) has no hardware to run on and interprets the guest"
+        ))
+    }
+}
+
 /// A run, judged.
 #[derive(Clone, Debug, Serialize)]
 pub struct RunResult {

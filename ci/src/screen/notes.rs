@@ -19,22 +19,14 @@ pub(super) fn all(result: &RunResult) -> String {
 
 /// That no time means anything, and an empty line, if that is so and one is shown.
 fn times(result: &RunResult) -> String {
-    let provenance = &result.context.provenance;
-    let Some(flavour) = provenance
-        .kvm
-        .as_ref()
-        .filter(|_| provenance.kvm_interprets)
-    else {
+    let Some(why) = result.context.provenance.why_no_time_counts() else {
         return String::new();
     };
     if result.cpus.iter().all(|cpu| cpu.called_in_ns.is_none()) {
         return String::new();
     }
     let style = AnsiColor::Yellow.on_default();
-    format!(
-        "{style}no time means anything{style:#}: this host's KVM ({flavour}) has no hardware to run \
-         on and interprets the guest\n\n"
-    )
+    format!("{style}no time means anything{style:#}: {why}\n\n")
 }
 
 /// A line for each feature word that changed, and one that is empty.

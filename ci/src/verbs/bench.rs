@@ -17,10 +17,11 @@ use crate::scenario::Overrides;
 use crate::setup::{self, Purpose};
 use crate::tree::Tree;
 
-/// Loads of each contender on this host's threads, and those before that are not
-/// measured.
-const NATIVE_LOADS: u32 = 2_000;
-const NATIVE_WARM_UP: u32 = 200;
+/// How often threads are started on this host, loads of each contender each time, and
+/// those before that are not measured.
+const NATIVE_PASSES: u32 = 10;
+const NATIVE_LOADS: u32 = 500;
+const NATIVE_WARM_UP: u32 = 50;
 
 /// Numbers of CPUs that are simulated where nobody says, their threads a core, and
 /// loads of each.
@@ -30,9 +31,10 @@ const SIMULATED_LOADS: u32 = 15;
 /// As many CPUs as a single load is shown of.
 const MOST_SHOWN: u32 = 16;
 
-/// Numbers of CPUs of guests where nobody says, and loads of each boot.
+/// Numbers of CPUs of guests where nobody says, boots of each, and loads of each boot.
 const GUEST_CPUS: [u32; 2] = [2, 4];
-const GUEST_LOADS: u32 = 100;
+const GUEST_BOOTS: u32 = 5;
+const GUEST_LOADS: u32 = 60;
 
 pub(super) fn act(args: &BenchArgs) -> anyhow::Result<Exit> {
     let tree = Tree::find()?;
@@ -95,7 +97,7 @@ fn measure_guests(
         hardware: args.hardware,
         load_us: args.load_us,
         nr_loads: args.loads.unwrap_or(GUEST_LOADS),
-        nr_boots: args.boots,
+        nr_boots: args.passes.unwrap_or(GUEST_BOOTS),
     };
     let most = setting.cpus.iter().copied().max().unwrap_or_default();
     let topology = Topology::new(most, setting.threads, setting.packages)?;
@@ -110,9 +112,9 @@ fn measure_guests(
     )?);
     progress.set_length(setting.nr_boots_of_all());
     for measured in guest::measure(tree, &setting, progress)? {
-        report.metrics.provenance = serde_json::to_value(&measured.provenance)?;
+        report.made_by(setting.machine, &measured.provenance);
         let is_shown = measured.dimensions.cpus == most;
-        report.add(&measured.iterations, &measured.dimensions, is_shown);
+        report.add(&measured.boots, &measured.dimensions, is_shown);
     }
     Ok(())
 }
@@ -149,7 +151,7 @@ fn simulate_all(
             setting.costs = costs.clone();
             setting.seed = args.seed;
             let loads = simulate(&setting, nr_loads)?;
-            report.add(&loads, &setting.dimensions(), nr_cpus == shown);
+            report.add(&[loads], &setting.dimensions(), nr_cpus == shown);
             progress.inc(1);
         }
     }
@@ -195,6 +197,7 @@ fn measure_natively(
         let setting = native::Setting {
             contenders: contenders.clone(),
             nr_cpus,
+            nr_passes: args.passes.unwrap_or(NATIVE_PASSES),
             nr_iterations: args.loads.unwrap_or(NATIVE_LOADS),
             load_us: args.load_us.into(),
             nr_warm_up: NATIVE_WARM_UP,
@@ -206,8 +209,8 @@ fn measure_natively(
         report.metrics.clock = Some(serde_json::to_value(&measured.clock)?);
         report.metrics.series.extend(measured.series);
         report.metrics.not_measured.extend(measured.not_measured);
-        for (_, dimensions, iterations) in &measured.contenders {
-            report.show(iterations, dimensions);
+        for (_, dimensions, passes) in &measured.contenders {
+            report.show(passes, dimensions);
         }
     }
     Ok(())

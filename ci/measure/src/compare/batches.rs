@@ -3,17 +3,21 @@
 //! The values of a run depend on each other: the machine is busy for a while, its
 //! clock rate drifts, a page is or is not in the cache. A test that takes each of
 //! a thousand values for a witness of its own finds a difference between any two
-//! runs. The medians of long batches depend on each other far less, and what is
+//! runs. The levels of long batches depend on each other far less, and what is
 //! left of it can be seen in them: then they count for fewer than they are.
+//!
+//! A level is the mean of the middle half. It minds an outlier as little as the
+//! median does, and where a clock counts in steps it does not jump by one.
 
-use super::rank::{median_of_sorted, number};
+use super::matched::Runs;
+use super::rank::number;
 
 /// Most batches of a side.
 const MOST: usize = 20;
 /// Fewest batches of a side that say anything: of 6 and 6, two in 924 ways to
 /// draw them have all of A below all of B.
 const FEWEST: usize = 6;
-/// Fewest values of a batch: the median of three does without an outlier.
+/// Fewest values of a batch: the middle one of three is no outlier.
 const FEWEST_VALUES: usize = 3;
 /// What stands for a value of 0, which has no logarithm: half a unit.
 const HALF: f64 = 0.5;
@@ -22,20 +26,25 @@ const ROUNDED: f64 = 1e-24;
 /// The strongest dependence that is reckoned with.
 const MOST_DEPENDENT: f64 = 0.99;
 
-/// One side of a comparison: its runs, each with its values in the order of time.
+/// One side of a comparison, by the logarithms of levels.
 pub(super) struct Batches {
-    /// The logarithm of each batch's median, in the order of time.
-    pub(super) medians: Vec<f64>,
-    /// The logarithm of each run's median.
-    pub(super) runs: Vec<f64>,
+    /// Of each batch, in the order of time.
+    pub(super) levels: Vec<f64>,
+    /// Of whatever was set up anew each time.
+    pub(super) set_up_anew: Vec<f64>,
 }
 
-/// The logarithm of the median of some values. On this scale a ratio is a
-/// difference, whatever the unit.
-pub(super) fn log_median(values: &[u64]) -> Option<f64> {
+/// The logarithm of the level of some values; none of none. On this scale a ratio is
+/// a difference, whatever the unit.
+pub(super) fn log_level(values: &[u64]) -> Option<f64> {
     let mut values: Vec<f64> = values.iter().map(|&value| log(value)).collect();
     values.sort_unstable_by(f64::total_cmp);
-    median_of_sorted(&values)
+    let nr_beyond = values
+        .len()
+        .div_ceil(4)
+        .min(values.len().checked_sub(1)? / 2);
+    let middle = &values[nr_beyond..values.len() - nr_beyond];
+    Some(middle.iter().sum::<f64>() / number(middle.len()))
 }
 
 #[expect(
@@ -48,19 +57,20 @@ pub(super) fn log(value: u64) -> f64 {
 
 impl Batches {
     /// None where there are too few values.
-    pub(super) fn new(runs: &[Vec<u64>]) -> Option<Self> {
-        let most = (MOST / runs.len().max(1)).max(1);
-        let mut medians = Vec::new();
-        for values in runs {
+    pub(super) fn new(runs: &Runs) -> Option<Self> {
+        let most = (MOST / runs.passes().count().max(1)).max(1);
+        let mut levels = Vec::new();
+        for values in runs.passes() {
             let nr_batches = most.min(values.len() / FEWEST_VALUES);
             let start = |batch: usize| batch * values.len() / nr_batches;
             let batches = (0..nr_batches).map(|batch| &values[start(batch)..start(batch + 1)]);
-            medians.extend(batches.filter_map(log_median));
+            levels.extend(batches.filter_map(log_level));
         }
-        let runs = runs.iter().filter_map(|values| log_median(values));
-        (medians.len() >= FEWEST).then(|| Self {
-            medians,
-            runs: runs.collect(),
+        let set_up_anew = runs.set_up_anew();
+        let set_up_anew = set_up_anew.iter().filter_map(|values| log_level(values));
+        (levels.len() >= FEWEST).then(|| Self {
+            levels,
+            set_up_anew: set_up_anew.collect(),
         })
     }
 }
@@ -69,16 +79,16 @@ impl Batches {
 /// them all for the correlation `r` between a batch and the next,
 /// as of a process that forgets at a constant rate.
 ///
-/// The correlation is that around the side's mean, not around each run's. So runs
+/// The correlation is that around the side's mean, not around each pass's. So passes
 /// that differ from one another show as dependence, too.
 pub(super) fn nr_independent(a: &Batches, b: &Batches) -> f64 {
-    let nr_batches = number(a.medians.len() + b.medians.len());
+    let nr_batches = number(a.levels.len() + b.levels.len());
     let (mut products, mut squares) = (0.0, 0.0);
     for side in [a, b] {
-        let medians = &side.medians;
-        let mean = medians.iter().sum::<f64>() / number(medians.len());
-        squares += medians.iter().map(|m| (m - mean).powi(2)).sum::<f64>();
-        let pairs = medians.windows(2);
+        let levels = &side.levels;
+        let mean = levels.iter().sum::<f64>() / number(levels.len());
+        squares += levels.iter().map(|one| (one - mean).powi(2)).sum::<f64>();
+        let pairs = levels.windows(2);
         products += pairs.map(|p| (p[0] - mean) * (p[1] - mean)).sum::<f64>();
     }
     // What is less is no deviation but was rounded.
@@ -100,32 +110,55 @@ pub(super) fn nr_independent(a: &Batches, b: &Batches) -> f64 {
 mod tests {
     use super::*;
 
+    fn runs(runs: &[Vec<u64>]) -> Runs {
+        Runs::of(runs.iter().map(|values| vec![values.clone()]).collect())
+    }
+
     #[test]
     fn batches_follow_time_and_hold_all_values() {
         let values: Vec<u64> = (1..=100).collect();
-        let batches = Batches::new(&[values]).unwrap();
-        assert_eq!(batches.medians.len(), 20);
-        assert!((batches.medians[0] - 3f64.ln()).abs() < 1e-9);
-        assert!((batches.medians[19] - 98f64.ln()).abs() < 1e-9);
+        let batches = Batches::new(&runs(&[values])).unwrap();
+        assert_eq!(batches.levels.len(), 20);
+        assert!((batches.levels[0] - 3f64.ln()).abs() < 1e-9);
+        assert!((batches.levels[19] - 98f64.ln()).abs() < 1e-9);
     }
 
     #[test]
     fn no_batch_is_of_two_runs_and_too_few_values_give_none() {
         let (low, high) = (vec![10; 9], vec![1_000; 9]);
-        let batches = Batches::new(&[low.clone(), high.clone()]).unwrap();
-        let seen: Vec<_> = batches.medians.iter().map(|m| m.exp().round()).collect();
+        let batches = Batches::new(&runs(&[low.clone(), high.clone()])).unwrap();
+        let seen: Vec<_> = batches.levels.iter().map(|one| one.exp().round()).collect();
         assert_eq!(seen, [10.0, 10.0, 10.0, 1_000.0, 1_000.0, 1_000.0]);
-        assert_eq!(batches.runs.len(), 2);
-        assert!(Batches::new(&[low[..8].to_vec(), high]).is_none());
-        assert!(Batches::new(&[]).is_none());
-        assert!(Batches::new(&[vec![0; 18]]).is_some());
+        assert_eq!(batches.set_up_anew.len(), 2);
+        assert!(Batches::new(&runs(&[low[..8].to_vec(), high])).is_none());
+        assert!(Batches::new(&runs(&[])).is_none());
+        assert!(Batches::new(&runs(&[vec![0; 18]])).is_some());
+    }
+
+    #[test]
+    fn passes_of_one_run_count_by_themselves_and_those_of_several_do_not() {
+        let run = vec![vec![10; 9], vec![11; 9]];
+        let nr_of = |runs| Batches::new(&Runs::of(runs)).unwrap().set_up_anew.len();
+        assert_eq!(nr_of(vec![run.clone()]), 2);
+        assert_eq!(nr_of(vec![run.clone(), run.clone(), run]), 3);
+    }
+
+    #[test]
+    fn a_level_is_the_mean_of_the_middle_half() {
+        let level = |values: &[u64]| log_level(values).map(|level| level.exp().round());
+        assert_eq!(level(&[]), None);
+        assert_eq!(level(&[7]), Some(7.0));
+        assert_eq!(level(&[9_000, 10, 1]), Some(10.0));
+        assert_eq!(level(&[1, 100, 100, 9_000]), Some(100.0));
+        // Between the steps of a clock, not on one of them.
+        assert_eq!(level(&[100, 100, 100, 144, 144, 144]), Some(120.0));
     }
 
     #[test]
     fn a_drift_leaves_less_independence_than_noise() {
-        let of = |medians: Vec<f64>| Batches {
-            medians,
-            runs: Vec::new(),
+        let of = |levels: Vec<f64>| Batches {
+            levels,
+            set_up_anew: Vec::new(),
         };
         let noise = |n: u32| of((0..20).map(|i| f64::from(i * n % 7)).collect());
         assert!(nr_independent(&noise(3), &noise(5)) > 20.0);

@@ -3,16 +3,14 @@
 use serde::Serialize;
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
-use super::batches::{Batches, log, log_median, nr_independent};
+use super::batches::{Batches, log, log_level, nr_independent};
+use super::ground::Ground;
 use super::matched::Runs;
 use super::rank::{Pairs, number, shift};
 use crate::metrics::{ClockKind, Dimensions};
 
 /// How sure the interval is.
 pub const CONFIDENCE: f64 = 0.95;
-/// How sure it must be that A's runs differ from B's by more than runs of one side
-/// differ among themselves.
-const CONFIDENCE_OF_RUNS: f64 = 0.999;
 
 /// How a series was compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -50,8 +48,14 @@ pub enum Reason {
     Wide,
     /// Among so many series one like this may be chance.
     Chance,
-    /// The runs of one side differ among themselves as much.
-    Runs,
+    /// The runs or passes of one side differ among themselves as much.
+    SetUps,
+    /// A side has one pass, which says nothing of how passes differ.
+    OnePass,
+    /// They differ by less than the two time stamps of a span cost.
+    Stamps,
+    /// A cache line takes another time from one CPU to another: they have moved.
+    Moved,
 }
 
 impl Verdict {
@@ -75,7 +79,10 @@ impl Reason {
             Self::TooFew => "too few values",
             Self::Wide => "the interval reaches across the threshold",
             Self::Chance => "among so many series one like this may be chance",
-            Self::Runs => "the runs of one side differ among themselves as much",
+            Self::SetUps => "runs or passes of one side differ among themselves as much",
+            Self::OnePass => "one pass a side says nothing of how passes differ: measure several",
+            Self::Stamps => "they differ by less than the two time stamps of a span cost",
+            Self::Moved => "cache lines take another time between the CPUs: they have moved",
         }
     }
 }
@@ -90,12 +97,14 @@ pub(super) struct Finding {
     pub(super) interval: Option<[f64; 2]>,
     /// The p-value of this series alone.
     pub(super) p: Option<f64>,
-    /// Whether the runs differ between the sides more than within.
-    are_runs_apart: bool,
+    /// Why a difference that is not significant is not.
+    chance: Reason,
+    /// Why a difference would not be believed even if it were.
+    doubt: Option<Reason>,
 }
 
-/// Compares the runs of one series.
-pub(super) fn find(dimensions: &Dimensions, a: &Runs, b: &Runs) -> Finding {
+/// Compares the runs of one series, measured on that ground.
+pub(super) fn find(dimensions: &Dimensions, a: &Runs, b: &Runs, ground: &Ground) -> Finding {
     let is_counted = matches!(dimensions.clock, ClockKind::Icount | ClockKind::Virtual);
     if is_counted && let Some(shift) = exact(a, b) {
         return Finding {
@@ -103,16 +112,21 @@ pub(super) fn find(dimensions: &Dimensions, a: &Runs, b: &Runs) -> Finding {
             shift,
             interval: Some([shift; 2]),
             p: None,
-            are_runs_apart: true,
+            chance: Reason::Chance,
+            doubt: None,
         };
     }
-    by_ranks(a, b).unwrap_or_else(|| Finding {
+    let [level_a, level_b] = [a, b].map(|side| log_level(&side.values()).unwrap_or(0.0));
+    let mut finding = by_ranks(a, b).unwrap_or(Finding {
         method: Method::None,
-        shift: log_median(&b.concat()).unwrap_or(0.0) - log_median(&a.concat()).unwrap_or(0.0),
+        shift: level_b - level_a,
         interval: None,
         p: None,
-        are_runs_apart: false,
-    })
+        chance: Reason::TooFew,
+        doubt: None,
+    });
+    finding.doubt = ground.doubt(dimensions, level_b.exp() - level_a.exp());
+    finding
 }
 
 /// The shift between values that do not vary, or are the same one by one.
@@ -121,9 +135,9 @@ fn exact(a: &Runs, b: &Runs) -> Option<f64> {
         return Some(0.0);
     }
     let constant = |runs: &Runs| {
-        let mut values = runs.iter().flatten();
+        let mut values = runs.values().into_iter();
         let first = values.next()?;
-        values.all(|value| value == first).then_some(*first)
+        values.all(|value| value == first).then_some(first)
     };
     Some(log(constant(b)?) - log(constant(a)?))
 }
@@ -131,33 +145,45 @@ fn exact(a: &Runs, b: &Runs) -> Option<f64> {
 fn by_ranks(a: &Runs, b: &Runs) -> Option<Finding> {
     let (a, b) = (Batches::new(a)?, Batches::new(b)?);
     let nr = nr_independent(&a, &b);
-    let pairs = Pairs::new(&a.medians, &b.medians)?;
-    let (shift, interval) = shift(&a.medians, &b.medians, nr, CONFIDENCE)?;
+    let p_of_batches = Pairs::new(&a.levels, &b.levels)?.p(nr);
+    let p_of_set_ups = p_of_set_ups(&a.set_up_anew, &b.set_up_anew);
+    let (shift, interval) = shift(&a.levels, &b.levels, nr, CONFIDENCE)?;
     Some(Finding {
         method: Method::Ranks,
         shift,
         interval,
-        p: Some(pairs.p(nr)),
-        are_runs_apart: are_runs_apart(&a.runs, &b.runs),
+        p: Some(p_of_batches.max(p_of_set_ups.unwrap_or(1.0))),
+        chance: match p_of_set_ups {
+            None => Reason::OnePass,
+            Some(p) if p > p_of_batches => Reason::SetUps,
+            Some(_) => Reason::Chance,
+        },
+        doubt: None,
     })
 }
 
-/// Whether the runs' medians differ between the sides more than within, by
-/// Student's test. One run a side says nothing about it, and is taken as it is.
-fn are_runs_apart(a: &[f64], b: &[f64]) -> bool {
+/// The p-value of Student's test of the levels of what was set up anew: whether the
+/// sides differ by more than either does among itself. None where one was set up once.
+fn p_of_set_ups(a: &[f64], b: &[f64]) -> Option<f64> {
+    if a.len().min(b.len()) < 2 {
+        return None;
+    }
     let nr_free = number(a.len() + b.len()) - 2.0;
-    let mean = |runs: &[f64]| runs.iter().sum::<f64>() / number(runs.len());
-    let squares = |runs: &[f64]| {
-        let mean = mean(runs);
-        runs.iter().map(|run| (run - mean).powi(2)).sum::<f64>()
+    let mean = |side: &[f64]| side.iter().sum::<f64>() / number(side.len());
+    let squares = |side: &[f64]| {
+        let mean = mean(side);
+        side.iter().map(|one| (one - mean).powi(2)).sum::<f64>()
     };
-    let Ok(student) = StudentsT::new(0.0, 1.0, nr_free) else {
-        return true;
-    };
+    let student = StudentsT::new(0.0, 1.0, nr_free).ok()?;
     let variance = (squares(a) + squares(b)) / nr_free;
     let error = (variance * (1.0 / number(a.len()) + 1.0 / number(b.len()))).sqrt();
-    let most = student.inverse_cdf(f64::midpoint(1.0, CONFIDENCE_OF_RUNS)) * error;
-    (mean(b) - mean(a)).abs() > most
+    let difference = (mean(b) - mean(a)).abs();
+    // Sides that are equal differ by none of no error.
+    Some(if difference > 0.0 {
+        2.0 * student.sf(difference / error.max(f64::MIN_POSITIVE))
+    } else {
+        1.0
+    })
 }
 
 impl Finding {
@@ -186,12 +212,10 @@ impl Finding {
         } else {
             return inconclusive(Reason::Wide);
         };
-        if !is_significant {
-            inconclusive(Reason::Chance)
-        } else if !self.are_runs_apart {
-            inconclusive(Reason::Runs)
-        } else {
-            (verdict, None)
+        match self.doubt {
+            Some(reason) => inconclusive(reason),
+            None if !is_significant => inconclusive(self.chance),
+            None => (verdict, None),
         }
     }
 }
@@ -232,10 +256,14 @@ mod tests {
     }
 
     #[test]
-    fn runs_that_differ_among_themselves_are_not_apart() {
-        assert!(are_runs_apart(&[0.0], &[0.1]));
-        assert!(are_runs_apart(&[0.0, 0.01, 0.02], &[0.3, 0.31, 0.32]));
-        assert!(!are_runs_apart(&[0.0, 0.2, 0.1], &[0.3, 0.2, 0.4]));
-        assert!(!are_runs_apart(&[0.0; 3], &[0.0; 3]));
+    fn what_differs_among_itself_as_much_is_likely_chance() {
+        // As SciPy's ttest_ind has it.
+        let p = |a: &[f64], b: &[f64]| p_of_set_ups(a, b).unwrap();
+        let wide = p(&[0.0, 0.2, 0.1], &[0.3, 0.2, 0.4]);
+        assert!((wide - 0.070_484).abs() < 1e-6, "{wide}");
+        assert!(p(&[0.0, 0.01, 0.02], &[0.3, 0.31, 0.32]) < 1e-5);
+        assert!((p(&[0.0; 3], &[0.0; 3]) - 1.0).abs() < 1e-12);
+        assert!(p(&[0.0; 3], &[0.1; 3]) < 1e-12);
+        assert_eq!(p_of_set_ups(&[0.0], &[0.1, 0.2]), None);
     }
 }

@@ -16,8 +16,36 @@ pub struct Key {
     pub dimensions: Dimensions,
 }
 
-/// The values of a series by runs, each in the order of time.
-pub(super) type Runs = Vec<Vec<u64>>;
+/// The values of a series by runs, each by its passes, in the order of time.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Runs(Vec<Vec<Vec<u64>>>);
+
+impl Runs {
+    /// Of so many runs, each by its passes.
+    #[cfg(test)]
+    pub(super) const fn of(runs: Vec<Vec<Vec<u64>>>) -> Self {
+        Self(runs)
+    }
+
+    /// All values, in the order of time.
+    pub(super) fn values(&self) -> Vec<u64> {
+        self.passes().flatten().copied().collect()
+    }
+
+    /// The values of each pass of all runs.
+    pub(super) fn passes(&self) -> impl Iterator<Item = &Vec<u64>> {
+        self.0.iter().flatten()
+    }
+
+    /// The values of what was set up anew each time: of each run, or where there is
+    /// only one, of each of its passes.
+    pub(super) fn set_up_anew(&self) -> Vec<Vec<u64>> {
+        match &self.0[..] {
+            [only] => only.clone(),
+            runs => runs.iter().map(|passes| passes.concat()).collect(),
+        }
+    }
+}
 
 /// The series of one side.
 type Side = BTreeMap<Key, Runs>;
@@ -164,16 +192,19 @@ fn differences(a: &Circumstances, b: &Circumstances) -> Vec<Difference> {
 fn by_key(side: &[Metrics]) -> Side {
     let mut all = Side::new();
     for metrics in side {
-        let mut run: BTreeMap<Key, Vec<u64>> = BTreeMap::new();
+        let mut run: BTreeMap<Key, Vec<Vec<u64>>> = BTreeMap::new();
         for series in &metrics.series {
             let key = Key {
                 metric: series.metric,
                 dimensions: series.dimensions.clone(),
             };
-            run.entry(key).or_default().extend(&series.values);
+            let passes = series.by_pass().filter(|values| !values.is_empty());
+            run.entry(key)
+                .or_default()
+                .extend(passes.map(<[u64]>::to_vec));
         }
-        for (key, values) in run.into_iter().filter(|(_, values)| !values.is_empty()) {
-            all.entry(key).or_default().push(values);
+        for (key, passes) in run.into_iter().filter(|(_, passes)| !passes.is_empty()) {
+            all.entry(key).or_default().0.push(passes);
         }
     }
     all

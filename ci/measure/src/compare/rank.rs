@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn the_middlehas_the_interval_of_the_tables_and_covers_the_truth_as_often() {
+    fn the_middle_has_the_interval_of_the_tables_and_covers_the_truth_as_often() {
         let low: Vec<f64> = (0..10).map(f64::from).collect();
         let high: Vec<f64> = (5..15).map(f64::from).collect();
         let (middle, interval) = shift(&low, &high, 20.0, 0.95).unwrap();

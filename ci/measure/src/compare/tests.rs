@@ -10,13 +10,7 @@ fn dimensions(clock: ClockKind) -> Dimensions {
 }
 
 fn metrics(series: Vec<Series>) -> Metrics {
-    Metrics {
-        schema_version: crate::metrics::SCHEMA_VERSION,
-        provenance: Value::Null,
-        clock: None,
-        not_measured: Vec::new(),
-        series,
-    }
+    Metrics::new(Value::Null, series)
 }
 
 fn counted(values: &[u64]) -> Metrics {
@@ -28,16 +22,15 @@ fn counted(values: &[u64]) -> Metrics {
     )])
 }
 
+/// In two passes, where the values are enough for two.
 fn timed(cpus: u32, values: &[u64]) -> Metrics {
     let dimensions = Dimensions {
         cpus,
         ..dimensions(ClockKind::Tsc)
     };
-    metrics(vec![Series::new(
-        Metric::Stall,
-        dimensions,
-        values.to_vec(),
-    )])
+    let passes: Vec<_> = values.chunks(values.len().div_ceil(2)).collect();
+    let passes: Vec<_> = passes.into_iter().map(<[u64]>::to_vec).collect();
+    metrics(vec![Series::of_passes(Metric::Stall, dimensions, &passes)])
 }
 
 fn only(a: &Metrics, b: &Metrics) -> Compared {
@@ -77,6 +70,43 @@ fn times_are_never_exact_and_few_of_them_are_inconclusive() {
     assert_eq!(little.verdict, Verdict::Same, "{little:?}");
     let nothing = only(&timed(4, &[0; 60]), &timed(4, &[0; 60]));
     assert_eq!(nothing.verdict, Verdict::Same);
+}
+
+#[test]
+fn one_pass_a_side_is_inconclusive_however_far_apart_they_are() {
+    let mut once = timed(4, &[900; 60]);
+    once.series[0].passes.clear();
+    let compared = only(&timed(4, &[500; 60]), &once);
+    assert_eq!(compared.verdict, Verdict::Inconclusive);
+    assert_eq!(compared.reason, Some(Reason::OnePass));
+}
+
+#[test]
+fn what_is_within_two_time_stamps_or_measured_on_moved_cpus_is_inconclusive() {
+    let reason = |stamp_ns: u64, transfer_ns: u64| {
+        let sides = [(500, 100), (900, transfer_ns)].map(|(stall_ns, transfer_ns)| {
+            let mut metrics = timed(4, &[stall_ns; 60]);
+            for (metric, ns) in [(Metric::Stamp, stamp_ns), (Metric::Transfer, transfer_ns)] {
+                let dimensions = dimensions(ClockKind::Tsc);
+                let passes = [vec![ns; 30], vec![ns; 30]];
+                metrics
+                    .series
+                    .push(Series::of_passes(metric, dimensions, &passes));
+            }
+            metrics
+        });
+        let [a, b] = sides.map(|side| vec![side]);
+        let comparison = compare(&a, &b, &Rules::default()).unwrap();
+        let of = |metric| {
+            let is_it = |one: &&Compared| one.key.metric == metric;
+            comparison.series.iter().find(is_it).unwrap()
+        };
+        assert_ne!(of(Metric::Transfer).verdict, Verdict::Slower);
+        of(Metric::Stall).reason
+    };
+    assert_eq!(reason(190, 110), None);
+    assert_eq!(reason(210, 110), Some(Reason::Stamps));
+    assert_eq!(reason(10, 210), Some(Reason::Moved));
 }
 
 #[test]

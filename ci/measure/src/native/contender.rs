@@ -2,6 +2,7 @@
 
 use rendezvous::{CallIn, Election, Name, Named, Options};
 
+use super::barrier::Barrier;
 use crate::metrics::Dimensions;
 
 /// A protocol with what was chosen of it, or a barrier that it is held against.
@@ -16,10 +17,8 @@ pub enum Contender {
         /// Which thread of a core leads; `muster` alone has the choice.
         election: Election,
     },
-    /// `std::sync::Barrier`: a lock and a condition variable. Its waiters sleep.
-    StdBarrier,
-    /// `spin::Barrier`: a count and a generation behind a spin lock.
-    SpinBarrier,
+    /// A barrier.
+    Barrier(Barrier),
 }
 
 impl Contender {
@@ -61,7 +60,7 @@ impl Contender {
         ];
         own.into_iter()
             .chain(peers.map(Self::protocol))
-            .chain([Self::StdBarrier, Self::SpinBarrier])
+            .chain(Barrier::ALL.map(Self::Barrier))
             .collect()
     }
 
@@ -70,8 +69,7 @@ impl Contender {
     pub fn name(self) -> &'static str {
         match self {
             Self::Protocol { name, .. } => name.name(),
-            Self::StdBarrier => "std-barrier",
-            Self::SpinBarrier => "spin-barrier",
+            Self::Barrier(barrier) => barrier.name(),
         }
     }
 
@@ -86,7 +84,7 @@ impl Contender {
                 election,
                 ..Options::default()
             }),
-            Self::StdBarrier | Self::SpinBarrier => None,
+            Self::Barrier(_) => None,
         }
     }
 

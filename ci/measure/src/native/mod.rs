@@ -1,18 +1,20 @@
 //! The protocols on pinned threads of this host, side by side.
 //!
 //! ```text
-//!  cpus ──▶ clock ──▶ transfer ──▶ run: contender after contender, iteration by
-//!  which    can it be   the floor        iteration, on the same pinned threads
-//!  CPUs     trusted
+//!  cpus ──▶ clock ──▶ pass by pass: threads that are started anew
+//!  which    can it be     transfer ──▶ rounds: contender after contender, iteration
+//!  CPUs     trusted       the floor    by iteration, on the same pinned threads
 //! ```
 //!
 //! No host lets a program stop its CPUs, and the scheduler may take a thread away at
 //! any moment. So medians are what counts here, and of two contenders of the same
 //! run: whatever disturbs one of them disturbs the other.
 
+mod barrier;
 pub mod clock;
 mod contender;
 pub mod cpus;
+mod crew;
 mod machine;
 mod offset;
 mod prepared;
@@ -27,6 +29,7 @@ mod tests;
 
 use std::io;
 
+pub use barrier::Barrier;
 pub use clock::ClockFacts;
 pub use contender::Contender;
 pub use cpus::HostCpu;

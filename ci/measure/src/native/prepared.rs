@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crossbeam_utils::CachePadded;
 use rendezvous::{Machine, Outcome, Plan, Rendezvous, Timeouts, Topology};
 
+use super::barrier;
 use super::contender::Contender;
 use super::machine::{self, Cpu};
 use crate::iteration::{CpuTimes, Iteration};
@@ -24,8 +25,7 @@ const TIMEOUTS: Timeouts = Timeouts {
 /// All that a contender needs.
 pub(super) enum Prepared {
     Protocol(Box<Rendezvous>),
-    StdBarrier(std::sync::Barrier, Box<[Notes]>),
-    SpinBarrier(spin::Barrier, Box<[Notes]>),
+    Barrier(barrier::Made, Box<[Notes]>),
 }
 
 /// What one CPU at a barrier notes.
@@ -41,7 +41,6 @@ impl Prepared {
     /// A contender before its iteration.
     pub(super) fn new(contender: Contender, topology: &Arc<Topology>) -> Self {
         let nr_cpus = topology.nr_cpus() as usize;
-        let notes = || (0..nr_cpus).map(|_| Notes::default()).collect();
         match contender {
             Contender::Protocol { name, .. } => {
                 let options = contender.options().unwrap_or_default();
@@ -50,8 +49,10 @@ impl Prepared {
                 let plan = Plan::new(topology, tasks, 0, false, options, TIMEOUTS);
                 Self::Protocol(Box::new(Rendezvous::new(name, plan)))
             }
-            Contender::StdBarrier => Self::StdBarrier(std::sync::Barrier::new(nr_cpus), notes()),
-            Contender::SpinBarrier => Self::SpinBarrier(spin::Barrier::new(nr_cpus), notes()),
+            Contender::Barrier(barrier) => {
+                let notes = (0..nr_cpus).map(|_| Notes::default());
+                Self::Barrier(barrier::Made::new(barrier, nr_cpus), notes.collect())
+            }
         }
     }
 
@@ -67,15 +68,8 @@ impl Prepared {
     pub(super) fn attend(&self, number: u32, cpu: &Cpu<'_>) {
         match self {
             Self::Protocol(rendezvous) => rendezvous.attend(number, cpu),
-            Self::StdBarrier(barrier, notes) => {
-                notes[number as usize].around(cpu, || {
-                    barrier.wait();
-                });
-            }
-            Self::SpinBarrier(barrier, notes) => {
-                notes[number as usize].around(cpu, || {
-                    barrier.wait();
-                });
+            Self::Barrier(barrier, notes) => {
+                notes[number as usize].around(cpu, || barrier.wait(number));
             }
         }
     }
@@ -88,33 +82,29 @@ impl Prepared {
         topology: &Topology,
     ) -> Result<Iteration, (u32, Outcome)> {
         let cpus = (0..).zip(numbers);
-        let (Self::StdBarrier(_, notes) | Self::SpinBarrier(_, notes)) = self else {
-            let Self::Protocol(rendezvous) = self else {
-                return Ok(Iteration::default());
-            };
-            let records = rendezvous.records();
-            let cpus = cpus
-                .zip(&records)
-                .map(|((cpu, &number), record)| match record.outcome {
-                    Outcome::Updated | Outcome::Followed => {
-                        Ok(CpuTimes::new(number, topology.core_of(cpu), record))
-                    }
-                    outcome => Err((number, outcome)),
+        let cpus: Result<_, _> = match self {
+            Self::Protocol(rendezvous) => {
+                let records = rendezvous.records();
+                let times = cpus.zip(&records).map(|((cpu, &number), record)| {
+                    let outcome = record.outcome;
+                    let took_part = matches!(outcome, Outcome::Updated | Outcome::Followed);
+                    let times = || CpuTimes::new(number, topology.core_of(cpu), record);
+                    took_part.then(times).ok_or((number, outcome))
                 });
-            return Ok(Iteration {
-                cpus: cpus.collect::<Result<_, _>>()?,
-            });
+                times.collect()
+            }
+            Self::Barrier(_, notes) => {
+                let times = cpus.zip(notes).map(|((cpu, &number), notes)| CpuTimes {
+                    cpu: number,
+                    core: topology.core_of(cpu),
+                    called_in_ns: Some(notes.called_in_ns.load(Ordering::Relaxed)),
+                    gate_ns: Some(notes.gate_ns.load(Ordering::Relaxed)),
+                    ..CpuTimes::default()
+                });
+                Ok(times.collect())
+            }
         };
-        let cpus = cpus.zip(notes).map(|((cpu, &number), notes)| CpuTimes {
-            cpu: number,
-            core: topology.core_of(cpu),
-            called_in_ns: Some(notes.called_in_ns.load(Ordering::Relaxed)),
-            gate_ns: Some(notes.gate_ns.load(Ordering::Relaxed)),
-            ..CpuTimes::default()
-        });
-        Ok(Iteration {
-            cpus: cpus.collect(),
-        })
+        Ok(Iteration { cpus: cpus? })
     }
 }
 

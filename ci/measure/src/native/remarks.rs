@@ -1,10 +1,12 @@
 //! What a reader has to be told before the figures are believed, a sentence each.
 
-use super::clock::{ClockFacts, median};
+use super::clock::ClockFacts;
 use super::contender::Contender;
 use super::offset::Offset;
 use super::rounds::Spoilt;
+use super::transfer;
 use crate::metrics::Series;
+use crate::summary::median;
 
 pub(super) fn of_clock(facts: &ClockFacts, not_measured: &mut Vec<String>) {
     if !facts.invariant {
@@ -37,16 +39,18 @@ pub(super) fn of_spoilt(contenders: &[Contender], spoilt: &Spoilt, not_measured:
 
 /// Under a hypervisor the CPUs may move to others while they are measured, and then the
 /// floor is another one.
-pub(super) fn of_move(before: &Series, after: &Series, not_measured: &mut Vec<String>) {
-    let (before_ns, after_ns) = (median(&before.values), median(&after.values));
-    if before_ns.abs_diff(after_ns) > before_ns.min(after_ns) / 4 {
+pub(super) fn of_move(way: &Series, not_measured: &mut Vec<String>) {
+    let medians = || way.by_pass().filter_map(median);
+    let (Some(least_ns), Some(most_ns)) = (medians().min(), medians().max()) else {
+        return;
+    };
+    if transfer::have_moved([least_ns, most_ns]) {
         let cpu = |cpu: Option<u32>| cpu.map_or_else(String::new, |cpu| cpu.to_string());
         not_measured.push(format!(
-            "From CPU {} to {} a cache line took {before_ns} ns before the contenders ran and \
-             {after_ns} ns afterwards: the CPUs have moved, and this run's figures are of two \
-             machines.",
-            cpu(before.dimensions.from),
-            cpu(before.dimensions.to)
+            "From CPU {} to {} a cache line took {least_ns} ns in one pass and {most_ns} ns in \
+             another: the CPUs have moved, and this run's figures are of two machines.",
+            cpu(way.dimensions.from),
+            cpu(way.dimensions.to)
         ));
     }
 }
@@ -69,6 +73,7 @@ pub(super) fn of_gates(doubtful: &[String], facts: &ClockFacts, not_measured: &m
 mod tests {
     use super::*;
     use crate::metrics::{ClockKind, Dimensions, Metric, Stage};
+    use crate::native::Barrier;
 
     fn said(say: impl Fn(&mut Vec<String>)) -> String {
         let mut not_measured = Vec::new();
@@ -106,17 +111,22 @@ mod tests {
 
     #[test]
     fn a_floor_that_has_moved_is_told() {
-        let transfers = |ns| {
+        let told = |after| {
             let dimensions = Dimensions {
                 from: Some(0),
                 to: Some(1),
                 ..Dimensions::new(Stage::Native, ClockKind::Tsc, 2, 1, 1)
             };
-            Series::new(Metric::Transfer, dimensions, vec![ns, ns + 1, ns + 2])
+            let passes = [50, after].map(|ns| vec![ns, ns + 1, ns + 2]);
+            let way = Series::of_passes(Metric::Transfer, dimensions, &passes);
+            said(|lines| of_move(&way, lines))
         };
-        let told = |after| said(|lines| of_move(&transfers(50), &transfers(after), lines));
-        assert_eq!(told(55), "");
-        assert!(told(200).contains("took 51 ns before"), "{}", told(200));
+        assert_eq!(told(90), "");
+        assert!(
+            told(200).contains("took 51 ns in one pass and 201"),
+            "{}",
+            told(200)
+        );
         assert!(!told(20).is_empty());
     }
 
@@ -132,7 +142,7 @@ mod tests {
     #[test]
     fn iterations_that_went_wrong_are_counted_by_how() {
         let spoilt = Spoilt::from([((0, 1, "Late".to_owned()), 3)]);
-        let line = said(|lines| of_spoilt(&[Contender::StdBarrier], &spoilt, lines));
+        let line = said(|lines| of_spoilt(&[Contender::Barrier(Barrier::Std)], &spoilt, lines));
         assert!(line.contains("3 iterations") && line.contains("CPU 1 ended as Late"));
     }
 }

@@ -22,7 +22,7 @@ const WATCH: Duration = Duration::from_millis(200);
 pub(super) fn together<T: Send>(
     cpus: &[Option<u32>],
     work: impl Fn(usize) -> T + Sync,
-    mut watch: impl FnMut(),
+    watch: &mut dyn FnMut(),
 ) -> io::Result<Vec<T>> {
     let may_begin = AtomicU32::new(WAIT);
     let caller = thread::current();
@@ -79,7 +79,7 @@ pub(super) fn pair<T: Send>(
         second();
         None
     };
-    let results = together(&cpus.map(|cpu| Some(cpu.number)), work, || {})?;
+    let results = together(&cpus.map(|cpu| Some(cpu.number)), work, &mut || {})?;
     let result = results.into_iter().flatten().next();
     result.ok_or_else(|| io::Error::other("a thread ended early"))
 }

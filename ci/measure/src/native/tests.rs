@@ -3,7 +3,7 @@
 use rendezvous::Name;
 
 use super::run::run_on;
-use super::{Contender, HostCpu, Measured, NativeError, Setting, cpus};
+use super::{Barrier, Contender, HostCpu, Measured, NativeError, Setting, cpus};
 use crate::iteration::CpuTimes;
 use crate::metrics::{ClockKind, Metric, Stage};
 
@@ -11,6 +11,7 @@ fn setting(nr_cpus: u32) -> Setting {
     Setting {
         contenders: Contender::all(),
         nr_cpus,
+        nr_passes: 2,
         nr_iterations: 3,
         load_us: 1,
         nr_warm_up: 1,
@@ -32,7 +33,7 @@ fn assert_ordered(contender: Contender, cpu: &CpuTimes) {
     let come: Vec<u64> = cpu.moments().collect();
     assert!(come.is_sorted(), "{}: {cpu:?}", contender.label());
     let nr_expected = match contender {
-        Contender::StdBarrier | Contender::SpinBarrier => 2,
+        Contender::Barrier(_) => 2,
         Contender::Protocol { .. } if cpu.follows => 3,
         Contender::Protocol { .. } => 5,
     };
@@ -41,14 +42,15 @@ fn assert_ordered(contender: Contender, cpu: &CpuTimes) {
 
 fn assert_complete(setting: &Setting, measured: &Measured) {
     assert_eq!(measured.contenders.len(), setting.contenders.len());
-    for (contender, dimensions, iterations) in &measured.contenders {
+    for (contender, dimensions, passes) in &measured.contenders {
         assert_eq!(dimensions.stage, Stage::Native);
         assert_eq!(dimensions.clock, ClockKind::Tsc);
         assert_eq!(dimensions.protocol.as_deref(), Some(contender.name()));
         assert_eq!(dimensions.cpus, setting.nr_cpus);
-        let is_complete = iterations.len() == setting.nr_iterations as usize;
-        assert!(is_complete, "{:?}", measured.not_measured);
-        for iteration in iterations {
+        let of_each: Vec<_> = passes.iter().map(Vec::len).collect();
+        let expected = [setting.nr_iterations as usize; 2];
+        assert_eq!(of_each, expected, "{:?}", measured.not_measured);
+        for iteration in passes.iter().flatten() {
             assert_eq!(iteration.cpus.len(), setting.nr_cpus as usize);
             iteration
                 .cpus
@@ -97,7 +99,7 @@ fn more_threads_than_cpus_end_as_well_and_say_that_they_share() {
     // A barrier that spins without yielding would hold the others up.
     setting
         .contenders
-        .retain(|&one| one != Contender::SpinBarrier);
+        .retain(|&one| one != Contender::Barrier(Barrier::Spin));
     let Some(measured) = measured(&setting) else {
         return;
     };
@@ -132,11 +134,14 @@ fn what_cannot_be_measured_is_refused_with_the_reason() {
     let two = [cpu(0), cpu(1)];
     assert!(refused(&two[..1], &setting(2)).contains("may use one CPU"));
     assert!(refused(&two, &setting(1)).contains("at least two CPUs, not 1"));
-    let no_iterations = Setting {
-        nr_iterations: 0,
-        ..setting(2)
-    };
-    assert!(refused(&two, &no_iterations).contains("no iteration"));
+    for (nr_passes, nr_iterations) in [(0, 3), (2, 0)] {
+        let nothing = Setting {
+            nr_passes,
+            nr_iterations,
+            ..setting(2)
+        };
+        assert!(refused(&two, &nothing).contains("no iteration"));
+    }
     let no_contenders = Setting {
         contenders: Vec::new(),
         ..setting(2)
@@ -155,6 +160,6 @@ fn progress_ends_at_the_last_iteration_with_those_to_warm_up() {
         last = Some((nr_over, nr_all));
     });
     if !matches!(result, Err(NativeError::OneCpu)) {
-        assert_eq!(last, Some((4, 4)));
+        assert_eq!(last, Some((8, 8)));
     }
 }

@@ -18,6 +18,19 @@ use super::team;
 /// Round trips between two looks at the clock.
 const NR_ROUND_TRIPS: u32 = 8;
 
+/// Lines that take so many times longer go between other places: those between the
+/// same two vary by a half on a busy host, and two threads of a core, two cores and two
+/// packages are further apart than this.
+const MOVED: u64 = 2;
+
+/// Whether two medians of transfers, in ns, are so far apart that the CPUs have moved: a
+/// hypervisor may put them elsewhere.
+#[must_use]
+pub fn have_moved([one_ns, other_ns]: [u64; 2]) -> bool {
+    let least_ns = one_ns.min(other_ns);
+    one_ns.max(other_ns) > least_ns.saturating_mul(MOVED)
+}
+
 /// One-way transfers from one CPU to another, each the mean of a few round trips' halves, in
 /// ns.
 pub fn measure(

@@ -1,6 +1,7 @@
 //! Percentile curves: how rare the long ones are.
 
 use crate::metrics::Metric;
+use crate::summary::curve;
 
 use super::axis::{Axis, index};
 use super::canvas::{self, Failure, WIDTH};
@@ -14,9 +15,6 @@ use super::{Plot, file_name};
 
 /// Fewer values than these make no curve.
 const FEWEST: usize = 10;
-
-/// A curve's corners are at least so far apart along its axis, as a factor.
-const STEP: f64 = 1.01;
 
 /// The curves of a metric at the number of CPUs that the most protocols have; none
 /// where nothing has values enough.
@@ -88,55 +86,37 @@ pub(super) fn plot(
     }))
 }
 
-/// A curve through values in rising order, as steps: in one of how many loads a
-/// larger value is met, and the value. It ends beyond the largest.
-fn corners(sorted: &[u64]) -> Vec<(f64, u64)> {
-    let count = sorted.len();
-    let one_in = |rank: usize| {
-        if rank < count {
-            index(count) / index(count - rank)
-        } else {
-            2.0 * index(count)
-        }
-    };
+/// A curve through values as steps: in one of how many loads a larger value is met,
+/// and the value. It ends beyond the largest.
+fn corners(values: &[u64]) -> Vec<(f64, u64)> {
+    let end = 2.0 * index(values.len());
     let mut corners = Vec::new();
-    let mut drawn = 0.0;
-    for (below, &value) in sorted.iter().enumerate() {
-        let rank = below + 1;
-        let last = rank == count;
-        if last || one_in(rank) >= drawn * STEP {
-            corners.push((one_in(below), value));
-            corners.push((one_in(rank), value));
-            drawn = one_in(rank);
-        }
+    let mut reached = 1.0;
+    for point in curve(values) {
+        // Of 100 %, none is larger.
+        let one_in = (100.0 / (100.0 - point.percentile).max(0.0)).min(end);
+        corners.push((reached, point.value));
+        corners.push((one_in, point.value));
+        reached = one_in;
     }
     corners
 }
 
-/// The value at a percentile, read off a curve.
-#[cfg(test)]
-fn read(corners: &[(f64, u64)], one_in: f64) -> Option<u64> {
-    let reached = corners.iter().find(|(at, _)| *at >= one_in);
-    reached.map(|(_, value)| *value)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::rank::percentile;
     use super::*;
+    use crate::summary::Summary;
 
     #[test]
     fn a_curve_goes_through_the_percentiles_and_ends_at_the_largest_value() {
         let values: Vec<u64> = (1..=100).map(|value| value * value).collect();
         let corners = corners(&values);
-        assert_eq!(read(&corners, 2.0), percentile(&values, 500));
-        assert_eq!(read(&corners, 10.0), percentile(&values, 900));
+        let read = |one_in: f64| corners.iter().find(|(at, _)| *at >= one_in).unwrap().1;
+        let summary = Summary::new(&values).unwrap();
+        assert_eq!((read(2.0), read(8.0)), (summary.p50, 88 * 88));
         assert_eq!(corners.last(), Some(&(200.0, 10_000)));
-        assert!(
-            corners
-                .windows(2)
-                .all(|pair| pair[0].0 <= pair[1].0 && pair[0].1 <= pair[1].1)
-        );
+        let rises = |pair: &[(f64, u64)]| pair[0].0 <= pair[1].0 && pair[0].1 <= pair[1].1;
+        assert!(corners.windows(2).all(rises), "{corners:?}");
     }
 
     #[test]

@@ -2,11 +2,11 @@
 //! another.
 
 use crate::metrics::Metric;
+use crate::summary::median;
 
 use super::axis::{Axis, index};
 use super::canvas::{self, Failure, GAP, HEAD, Hand, PLAIN, UNITS, WIDTH};
 use super::colour::{INK, Palette, SOFT};
-use super::rank::Spread;
 use super::row::Row;
 use super::scene::{Scene, Setup};
 use super::units::{cpus, real, three_digits, time};
@@ -28,7 +28,7 @@ pub(super) fn plot(
     let gates: Vec<(&Row, u64)> = setup
         .with(Metric::Gate)
         .filter(|row| row.cpus == count)
-        .filter_map(|row| Some((row, Spread::of(row.values(Metric::Gate))?.p50)))
+        .filter_map(|row| Some((row, median(row.values(Metric::Gate))?)))
         .collect();
     let medians = || gates.iter().map(|(_, gate)| *gate);
     let least = medians().min().unwrap_or(floor).min(floor);
@@ -71,7 +71,7 @@ pub(super) fn plot(
         canvas.text((left, HEAD - 8 * UNITS), "median", head)?;
         canvas.text((left + ratio_at, HEAD - 8 * UNITS), "floors", head)?;
         let floor_at = frame.x.at_whole(floor);
-        for (number, ((row, gate), (median, ratio))) in gates.iter().zip(&texts).enumerate() {
+        for (number, ((row, gate), (time, ratio))) in gates.iter().zip(&texts).enumerate() {
             let y = index(gates.len() - number) - 0.5;
             let (start, end) = (
                 frame.place(floor_at, y + 0.3),
@@ -81,7 +81,7 @@ pub(super) fn plot(
             let look = palette.look(&row.protocol);
             canvas.bar((from, start.1), (to, end.1), look.colour)?;
             let middle = frame.place(floor_at, y).1;
-            canvas.text((left, middle), median, PLAIN)?;
+            canvas.text((left, middle), time, PLAIN)?;
             canvas.text((left + ratio_at, middle), ratio, PLAIN)?;
         }
         let (low, high) = (

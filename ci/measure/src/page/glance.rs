@@ -4,16 +4,14 @@
 use maud::{Markup, html};
 
 use crate::metrics::Metric;
+use crate::summary::median;
 
+use super::digest::OWN;
 use super::figures::Figures;
-use super::rank::percentile;
 use super::row::Row;
 use super::scene::{Scene, Setup};
 use super::spans::capital;
 use super::units::{cpus, real, three_digits, time};
-
-/// What others are held against.
-const OWN: &str = "muster";
 
 /// A table per setup in which protocols can be held against each other.
 pub(super) fn section(figures: &Figures) -> Markup {
@@ -65,11 +63,11 @@ fn table(scene: &Scene, setup: &Setup) -> Option<Markup> {
 }
 
 fn cells(row: &Row, own: &Row, metric: Metric) -> Markup {
-    let median = |row: &Row| percentile(row.values(metric), 500);
+    let of = |row: &Row| median(row.values(metric));
     let ratio = |own: u64, other: u64| three_digits(real(other) / real(own));
-    let own = median(own).filter(|&own| own > 0);
+    let own = of(own).filter(|&own| own > 0);
     html! {
-        @match median(row) {
+        @match of(row) {
             Some(median) => {
                 td.number.main { (time(real(median))) }
                 td.number { (own.map_or_else(String::new, |own| ratio(own, median))) }

@@ -4,6 +4,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use crate::metrics::{Metrics, Stage};
 
+use super::digest::growth;
 use super::figures::{Figures, Part};
 use super::scene::name;
 use super::spans::capital;
@@ -100,6 +101,7 @@ fn section(part: &Part) -> Markup {
             p.note { (meaning(scene.stage)) }
             @for (setup, plots) in scene.setups.iter().zip(&part.of_setups) {
                 @if scene.setups.len() > 1 { h3 { (setup.detail) } }
+                @if let Some(growth) = growth(setup) { (tables::growth(&growth)) }
                 @for plot in plots { (figure(plot)) }
             }
             @if let Some(plot) = &part.matrix { (figure(plot)) }

@@ -5,10 +5,10 @@ use plotters::style::text_anchor::HPos;
 use super::axis::{Axis, index};
 use super::canvas::{self, Canvas, Failure, GAP, HEAD, Hand, PLAIN, UNITS};
 use super::colour::{PAPER, SOFT, ink_on, shade};
-use super::rank::percentile;
 use super::scene::Scene;
 use super::units::{real, time, unit_of};
 use super::{Plot, file_name};
+use crate::summary;
 
 /// More CPUs than these are put together in blocks.
 const MOST: usize = 64;
@@ -99,9 +99,7 @@ fn median(scene: &Scene, from: &[u32], to: &[u32]) -> Option<u64> {
         .iter()
         .flat_map(|&from| to.iter().map(move |&to| (from, to)));
     let known = ways.filter_map(|way| scene.transfers.get(&way));
-    let mut times: Vec<u64> = known.copied().collect();
-    times.sort_unstable();
-    percentile(&times, 500)
+    summary::median(&known.copied().collect::<Vec<_>>())
 }
 
 /// Where a time is between the two ends, on a logarithmic scale.

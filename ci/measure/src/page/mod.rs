@@ -14,6 +14,7 @@ mod axis;
 mod canvas;
 mod colour;
 mod curves;
+mod digest;
 mod figures;
 mod floor;
 mod glance;
@@ -21,7 +22,6 @@ mod html;
 mod legend;
 mod matrix;
 mod phases;
-mod rank;
 mod row;
 mod scene;
 mod spans;
@@ -37,6 +37,7 @@ use std::path::{Path, PathBuf};
 use crate::iteration::Iteration;
 use crate::metrics::{Metrics, Stage};
 
+pub use digest::{Digest, Growth, GrowthLine, Line, digests};
 pub use phases::{Phase, PhaseSpan, phases};
 pub use trace::trace;
 

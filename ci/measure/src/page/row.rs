@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use rendezvous::{CallIn, Election, Named};
+
 use crate::metrics::{Dimensions, Metric, Series};
 
 use super::colour::rank;
@@ -50,8 +52,8 @@ impl RowKey {
         Self {
             rank: rank(&protocol),
             protocol,
-            call_in: option(&dimensions.call_in, "tree"),
-            election: option(&dimensions.election, "first"),
+            call_in: option(&dimensions.call_in, CallIn::default().name()),
+            election: option(&dimensions.election, Election::default().name()),
             cpus: dimensions.cpus,
             threads: dimensions.threads,
             packages: dimensions.packages,

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::metrics::{ClockKind, Dimensions, Metric, Metrics, Series, Stage};
+use crate::summary::median;
 
-use super::rank::percentile;
 use super::row::{Row, rows};
 
 /// All of one stage, and of one machine where the stage has several.
@@ -71,9 +71,7 @@ impl Scene {
 
     /// The median of all ways between two CPUs, in ns.
     pub(super) fn usual_transfer(&self) -> Option<u64> {
-        let mut ways: Vec<_> = self.transfers.values().copied().collect();
-        ways.sort_unstable();
-        percentile(&ways, 500)
+        median(&self.transfers.values().copied().collect::<Vec<_>>())
     }
 }
 
@@ -109,6 +107,7 @@ fn scene(stage: Stage, machine: Option<&str>, all: &[&Series]) -> Scene {
             .or_default()
             .push(series);
     }
+    join_barriers(&mut by_setup);
     let alone = by_setup.len() == 1;
     let setups = by_setup.into_iter();
     Scene {
@@ -120,6 +119,22 @@ fn scene(stage: Stage, machine: Option<&str>, all: &[&Series]) -> Scene {
             .collect(),
         transfers: transfers(&ways),
         others: others.into_iter().cloned().collect(),
+    }
+}
+
+/// Barriers load nothing, by nothing: they belong beside every protocol of their clock.
+fn join_barriers(by_setup: &mut BTreeMap<SetupKey, Vec<&Series>>) {
+    let clocks: BTreeSet<_> = by_setup.keys().map(|(clock, ..)| *clock).collect();
+    for clock in clocks {
+        let of_barriers = (clock, None, None);
+        let has_others = |key: &SetupKey| key.0 == clock && *key != of_barriers;
+        if !by_setup.keys().any(has_others) {
+            continue;
+        }
+        let barriers = by_setup.remove(&of_barriers).unwrap_or_default();
+        for (_, series) in by_setup.iter_mut().filter(|(key, _)| has_others(key)) {
+            series.extend(&barriers);
+        }
     }
 }
 
@@ -145,7 +160,7 @@ pub(super) fn slug(text: &str) -> String {
 fn is_of_a_load(series: &Series) -> bool {
     let whole = matches!(
         series.metric,
-        Metric::CallInSkew | Metric::Gate | Metric::Stall
+        Metric::CallInSkew | Metric::Gate | Metric::GateLast | Metric::Stall
     );
     let of_cpus = matches!(series.metric, Metric::Load | Metric::Follow | Metric::Leave);
     let dimensions = &series.dimensions;
@@ -171,10 +186,8 @@ fn transfers(ways: &[&Series]) -> BTreeMap<(u32, u32), u64> {
             values.entry(way).or_default().extend(&series.values);
         }
     }
-    let medians = values.into_iter().filter_map(|(way, mut values)| {
-        values.sort_unstable();
-        Some((way, percentile(&values, 500)?))
-    });
+    let medians = values.iter();
+    let medians = medians.filter_map(|(&way, values)| Some((way, median(values)?)));
     medians.collect()
 }
 
@@ -214,17 +227,10 @@ fn setup(key: SetupKey, series: &[&Series], alone: bool) -> Setup {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::SCHEMA_VERSION;
     use serde_json::Value;
 
     fn of(series: Vec<Series>) -> Vec<Scene> {
-        scenes(&Metrics {
-            schema_version: SCHEMA_VERSION,
-            provenance: Value::Null,
-            clock: None,
-            not_measured: Vec::new(),
-            series,
-        })
+        scenes(&Metrics::new(Value::Null, series))
     }
 
     fn dimensions(stage: Stage, protocol: &str, cpus: u32) -> Dimensions {
@@ -240,16 +246,23 @@ mod tests {
 
     #[test]
     fn loads_of_different_lengths_are_not_held_against_each_other() {
-        let mut long = dimensions(Stage::Native, "muster", 2);
-        long.load_us = Some(200);
+        let of_us = |load_us| Dimensions {
+            load_us: Some(load_us),
+            ..dimensions(Stage::Native, "muster", 2)
+        };
         let scenes = of(vec![
-            stall(dimensions(Stage::Native, "muster", 2)),
-            stall(long),
+            stall(of_us(0)),
+            stall(of_us(200)),
+            stall(dimensions(Stage::Native, "std-barrier", 2)),
             stall(dimensions(Stage::Simulated, "muster", 2)),
         ]);
         assert_eq!(scenes.len(), 2);
         let slugs: Vec<_> = scenes[0].setups.iter().map(|setup| &setup.slug).collect();
-        assert_eq!(slugs, ["tsc", "load-200us-tsc"]);
+        assert_eq!(slugs, ["load-0us-tsc", "load-200us-tsc"]);
+        // What loads nothing stands beside both.
+        for setup in &scenes[0].setups {
+            assert!(setup.rows.iter().any(|row| row.protocol == "std-barrier"));
+        }
         assert_eq!(scenes[1].setups[0].slug, "");
         assert_eq!(scenes[1].setups[0].rows[0].values(Metric::Stall), [1, 2, 3]);
     }

@@ -4,12 +4,12 @@
 use std::collections::BTreeMap;
 
 use crate::metrics::Metric;
+use crate::summary::Summary;
 
 use super::axis::{Axis, index};
 use super::canvas::{self, Canvas, Failure, GAP, HEAD, Hand, PLAIN, Point, UNITS, WIDTH, rounded};
 use super::colour::{Palette, SOFT};
 use super::legend::{self, Entry};
-use super::rank::Spread;
 use super::row::Row;
 use super::scene::{Scene, Setup};
 use super::units::{cpus, grouped, real, time};
@@ -42,11 +42,11 @@ pub(super) fn words(metric: Metric) -> &'static str {
     }
 }
 
-fn spread(row: &Row, metric: Metric) -> Option<Spread> {
-    Spread::of(row.values(metric))
+fn spread(row: &Row, metric: Metric) -> Option<Summary> {
+    Summary::new(row.values(metric))
 }
 
-fn bounds<'a>(spreads: impl Iterator<Item = &'a Spread> + Clone) -> (u64, u64) {
+fn bounds<'a>(spreads: impl Iterator<Item = &'a Summary> + Clone) -> (u64, u64) {
     let least = spreads.clone().map(|spread| spread.p10).min();
     let most = spreads.map(|spread| spread.p90).max();
     (least.unwrap_or(1), most.unwrap_or(1))
@@ -71,7 +71,7 @@ pub(super) fn entries<'a>(rows: impl Iterator<Item = &'a Row>, palette: &Palette
 }
 
 fn lines(scene: &Scene, setup: &Setup, metric: Metric, palette: &Palette) -> Result<Plot, Failure> {
-    let mut by_label: BTreeMap<&str, Vec<(u32, Spread)>> = BTreeMap::new();
+    let mut by_label: BTreeMap<&str, Vec<(u32, Summary)>> = BTreeMap::new();
     for row in setup.with(metric) {
         if let Some(spread) = spread(row, metric) {
             by_label
@@ -196,7 +196,7 @@ fn rows(scene: &Scene, setup: &Setup, metric: Metric, palette: &Palette) -> Resu
              the 10th to the 90th percentile. Further left is better.",
             capital(words(metric)),
             scene.name,
-            grouped(u64::try_from(values.unwrap_or_default()).unwrap_or(u64::MAX)),
+            grouped(values.unwrap_or_default()),
         ),
         title,
         svg,

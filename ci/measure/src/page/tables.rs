@@ -4,16 +4,18 @@ use maud::{Markup, html};
 use serde_json::Value;
 
 use crate::metrics::{Metric, Series, Unit};
+use crate::summary::Summary;
 
-use super::rank::Spread;
+use super::digest::{Growth, OWN};
 use super::row::{Row, topology};
 use super::scene::Setup;
-use super::units::{grouped, real, time};
+use super::units::{cpus, grouped, real, time};
 
 /// The medians and percentiles of a setup's loads, a row per protocol and CPUs.
 pub(super) fn loads(setup: &Setup) -> Markup {
     let shown = [
         Metric::CallInSkew,
+        Metric::GateLast,
         Metric::Load,
         Metric::Follow,
         Metric::Leave,
@@ -55,21 +57,41 @@ pub(super) fn loads(setup: &Setup) -> Markup {
 }
 
 fn load(row: &Row, medians: &[Metric]) -> Markup {
-    let spread = |metric| Spread::of(row.values(metric));
+    let spread = |metric| Summary::new(row.values(metric));
     let (stall, gate) = (spread(Metric::Stall), spread(Metric::Gate));
     let count = stall.or(gate).map(|spread| spread.count);
-    let of = |spread: Option<Spread>, part: fn(&Spread) -> u64| {
+    let of = |spread: Option<Summary>, part: fn(&Summary) -> u64| {
         html! { td.number { (cell(spread.as_ref().map(part))) } }
     };
     html! {
         th scope="row" { (row.label) }
         td.number title=(topology(row)) { (row.cpus) }
-        td.number { @if let Some(count) = count { (whole(count)) } @else { "–" } }
+        td.number { @if let Some(count) = count { (grouped(count)) } @else { "–" } }
         td.number.main { (cell(stall.map(|spread| spread.p50))) }
         (of(stall, |s| s.p10)) (of(stall, |s| s.p90)) (of(stall, |s| s.p99)) (of(stall, |s| s.max))
         td.number.main { (cell(gate.map(|spread| spread.p50))) }
         (of(gate, |s| s.p90)) (of(gate, |s| s.p99)) (of(gate, |s| s.max))
         @for metric in medians { (of(spread(*metric), |s| s.p50)) }
+    }
+}
+
+/// The median stalls over the number of CPUs, and where the others fall behind.
+pub(super) fn growth(growth: &Growth) -> Markup {
+    html! {
+        div.wide {
+            table.figures {
+                thead { tr {
+                    th { "median stall" }
+                    @for cpus in &growth.cpus { th.number { (cpus) " CPUs" } }
+                    th.number { "longer than " (OWN) "'s from" }
+                } }
+                tbody { @for line in &growth.lines { tr {
+                    th scope="row" { (line.label) }
+                    @for stall in &line.stalls { td.number { (cell(*stall)) } }
+                    td.number { @if let Some(nr) = line.longer_from { (cpus(nr)) } @else { "–" } }
+                } } }
+            }
+        }
     }
 }
 
@@ -90,9 +112,7 @@ pub(super) fn others(series: &[Series]) -> Markup {
 }
 
 fn other(series: &Series) -> Markup {
-    let mut sorted = series.values.clone();
-    sorted.sort_unstable();
-    let spread = Spread::of(&sorted);
+    let summary = Summary::new(&series.values);
     let dimensions = &series.dimensions;
     let text = |value: u64| match series.unit {
         Unit::Ns => time(real(value)),
@@ -103,8 +123,8 @@ fn other(series: &Series) -> Markup {
         td { (dimensions.protocol.as_deref().unwrap_or("–")) }
         td.number { (dimensions.cpus) }
         td { @if let Some(cpu) = dimensions.cpu { (cpu) } @else { "all" } }
-        td.number { (whole(sorted.len())) }
-        @if let Some(Spread { p10, p50, p90, p99, max, .. }) = spread {
+        td.number { (grouped(summary.map_or(0, |summary| summary.count))) }
+        @if let Some(Summary { p10, p50, p90, p99, max, .. }) = summary {
             td.number.main { (text(p50)) }
             @for value in [p10, p90, p99, max] { td.number { (text(value)) } }
         }
@@ -165,13 +185,10 @@ fn cell(ns: Option<u64>) -> String {
     ns.map_or_else(|| "–".to_owned(), |ns| time(real(ns)))
 }
 
-fn whole(count: usize) -> String {
-    grouped(u64::try_from(count).unwrap_or(u64::MAX))
-}
-
 fn spoken(metric: Metric) -> String {
-    metric
-        .name()
-        .replace('_', " ")
-        .replace("call in skew", "skew")
+    match metric {
+        Metric::CallInSkew => "skew".to_owned(),
+        Metric::GateLast => "gate for all".to_owned(),
+        other => other.name().replace('_', " "),
+    }
 }

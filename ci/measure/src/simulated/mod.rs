@@ -39,7 +39,6 @@ pub use costs::CostModel;
 pub use setting::{Fault, MOST_CPUS, Setting, SettingError};
 
 use crate::iteration::{CpuTimes, Iteration};
-use crate::metrics::Dimensions;
 use coroutines::Coroutines;
 use world::{Misfortune, World, with};
 
@@ -76,12 +75,6 @@ pub fn simulate(setting: &Setting, nr_loads: u32) -> Result<Vec<Iteration>, Simu
         }
     };
     Ok(loads.iter().map(iteration).collect())
-}
-
-/// The dimensions of what a setting gives.
-#[must_use]
-pub fn dimensions(setting: &Setting) -> Dimensions {
-    setting.dimensions()
 }
 
 /// Each load's notes, by CPU; round by round if `is_stepwise`.

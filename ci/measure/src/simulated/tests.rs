@@ -290,12 +290,12 @@ fn a_panic_that_is_asked_for_is_an_error_and_the_next_simulation_is_sound() {
 fn the_dimensions_say_what_was_simulated() {
     let mut setting = setting(Name::Muster, 2, 3, 2);
     setting.options.call_in = CallIn::Flat;
-    let all = dimensions(&setting);
+    let all = setting.dimensions();
     assert_eq!((all.cpus, all.threads, all.packages), (12, 2, 2));
     assert_eq!(all.call_in.as_deref(), Some("flat"));
     assert_eq!(all.load_us, Some(100));
     setting.protocol = Name::Linux;
-    let of_linux = dimensions(&setting);
+    let of_linux = setting.dimensions();
     assert_eq!(of_linux.protocol.as_deref(), Some("linux"));
     assert_eq!((of_linux.call_in, of_linux.election), (None, None));
 }

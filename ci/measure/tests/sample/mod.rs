@@ -1,7 +1,7 @@
 //! Figures that look like those of a benchmark, and are nobody's.
 
-use measure::iteration::{CpuTimes, Iteration};
-use measure::metrics::{ClockKind, Dimensions, Metric, Metrics, SCHEMA_VERSION, Series, Stage};
+use measure::iteration::{self, CpuTimes, Iteration};
+use measure::metrics::{ClockKind, Dimensions, Metric, Metrics, Series, Stage};
 use measure::page::Timeline;
 use serde_json::json;
 
@@ -133,26 +133,17 @@ fn loads(stage: Stage, clock: ClockKind, cpus: u32, count: usize) -> Vec<Series>
     all
 }
 
-/// As `iteration::series`, of the first CPUs alone where it is each CPU's.
+/// As `iteration::series`, of the first CPUs and loads alone where it is each CPU's.
 fn spans(iterations: &[Iteration], dimensions: &Dimensions) -> Vec<Series> {
-    let whole = [
-        (Metric::CallInSkew, Iteration::call_in_skew as fn(&_) -> _),
-        (Metric::Gate, Iteration::gate),
-        (Metric::Stall, Iteration::stall),
-    ];
-    let whole = whole.into_iter().map(|(metric, span)| {
-        let values = iterations.iter().filter_map(span).collect();
-        Series::new(metric, dimensions.clone(), values)
-    });
-    let few = iterations.iter().take(20);
-    let of_cpus = few.flat_map(|iteration| {
-        let cpus = iteration.cpus.iter().take(4);
-        cpus.flat_map(|cpu| {
-            let spans = iteration.of_cpu(cpu);
-            spans.map(|(metric, span)| Series::new(metric, dimensions.of_cpu(cpu.cpu), vec![span]))
-        })
-    });
-    whole.chain(of_cpus).collect()
+    let mut series = iteration::series(&[iterations.to_vec()], dimensions);
+    series.retain(|series| series.dimensions.cpu.is_none_or(|cpu| cpu < 4));
+    for own in series
+        .iter_mut()
+        .filter(|series| series.dimensions.cpu.is_some())
+    {
+        own.values.truncate(20);
+    }
+    series
 }
 
 fn transfers(stage: Stage, clock: ClockKind, cpus: u32, count: usize) -> Vec<Series> {
@@ -202,22 +193,20 @@ pub(crate) fn metrics() -> Metrics {
         let values = vec![count; 3];
         series.push(Series::new(Metric::RequestInstructions, dimensions, values));
     }
-    Metrics {
-        schema_version: SCHEMA_VERSION,
-        provenance: json!({
-            "commit": "53e2fdd", "host_cpu": "Example CPU @ 2.60 GHz",
-            "kernel": "Linux 6.12", "command": "muster bench rendezvous --loads 2000",
-        }),
-        clock: Some(json!({
-            "kind": "tsc", "invariant": true, "khz": 2_600_000,
-            "offsets_ns": [0, 3], "resolution_ns": 1,
-        })),
-        not_measured: vec![
-            "native above 2 CPUs: this host has 2".to_owned(),
-            "guest under KVM: this host has no /dev/kvm".to_owned(),
-        ],
-        series,
-    }
+    let provenance = json!({
+        "commit": "53e2fdd", "host_cpu": "Example CPU @ 2.60 GHz",
+        "kernel": "Linux 6.12", "command": "muster bench rendezvous --loads 2000",
+    });
+    let mut metrics = Metrics::new(provenance, series);
+    metrics.clock = Some(json!({
+        "kind": "tsc", "invariant": true, "khz": 2_600_000,
+        "offsets_ns": [0, 3], "resolution_ns": 1,
+    }));
+    metrics.not_measured = vec![
+        "native above 2 CPUs: this host has 2".to_owned(),
+        "guest under KVM: this host has no /dev/kvm".to_owned(),
+    ];
+    metrics
 }
 
 /// A small load, one with threads, and one of very many CPUs.
