@@ -87,14 +87,16 @@ impl<W: Word> Gate<W> {
     }
 
     /// Announces a CPU at its leaf of the tree and waits for the decision, until
-    /// `deadline_ns` on the machine's clock at the longest. `before_closing` is done
-    /// first where this CPU's deadline passes: whoever finds the gate closed finds it
-    /// done.
+    /// `deadline_ns` on the machine's clock at the longest. `is_late` says whether
+    /// that has passed already, to whoever tells a CPU that came too late from one that
+    /// waited. `before_closing` is done first where this CPU's
+    /// deadline passes: whoever finds the gate closed finds it done.
     pub(crate) fn call_in(
         &self,
         leaf: usize,
         machine: &impl Machine,
         deadline_ns: u64,
+        is_late: impl Fn() -> bool,
         before_closing: impl Fn(),
     ) -> Passage {
         let mut place = leaf;
@@ -112,7 +114,7 @@ impl<W: Word> Gate<W> {
                 // Where the gate is closed, somebody's deadline has passed, and this
                 // CPU's own passes about then. To look at the root before that, every
                 // CPU would have to fetch that one line.
-                let may_be_late = place != ROOT && machine.now_ns() > deadline_ns;
+                let may_be_late = place != ROOT && is_late();
                 if may_be_late && self.root.count.look() & CLOSED_FLAG != 0 {
                     break Passage::Late;
                 }

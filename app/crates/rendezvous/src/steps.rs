@@ -23,15 +23,20 @@ impl<W: Word> Default for Steps<W> {
 }
 
 impl<W: Word> Steps<W> {
-    /// Waits for the turn of this CPU's core; whether it came.
-    pub(crate) fn wait<M: Machine>(&self, seat: &Seat<'_, W, M>, deadline_ns: u64) -> bool {
-        let mine = seat.plan.step(seat.core());
+    /// Waits for the turn of this CPU's core, which is step `mine`; whether it came.
+    /// The first one need not wait, and asks for no deadline.
+    pub(crate) fn wait<M: Machine>(
+        &self,
+        seat: &Seat<'_, W, M>,
+        mine: u32,
+        deadline_ns: impl FnOnce() -> u64,
+    ) -> bool {
         if mine == 0 {
             return true;
         }
         // Acquire pairs with the Release in `finish`.
         let come = || self.0.load(Ordering::Acquire) >= mine;
-        if !seat.wait_until(deadline_ns, come) {
+        if !seat.wait_until(deadline_ns(), come) {
             self.abort();
         }
         // The step after a core that is given up never comes: the flag stays.

@@ -81,7 +81,9 @@ impl<W: Word> Protocol<W> for Muster<W> {
         } = *seat;
         let timeouts = plan.timeouts;
         let deadline_ns = after(seat.calling_ns, timeouts.call_in_us);
-        match self.gate.call_in(leaf, machine, deadline_ns, || {}) {
+        let is_late = || machine.now_ns() > deadline_ns;
+        let Self { gate, settled, .. } = self;
+        match gate.call_in(leaf, machine, deadline_ns, is_late, || {}) {
             Passage::Open => {}
             Passage::Closed => return seat.give_up(),
             Passage::Late => return seat.slot().conclude(Outcome::Late, None),
@@ -92,7 +94,7 @@ impl<W: Word> Protocol<W> for Muster<W> {
             |nr_steps: u32| after(gate_ns, timeouts.update_us.saturating_mul(nr_steps.into()));
         if seat.loads() {
             let step = plan.step(seat.core());
-            if self.steps.wait(seat, until(step)) {
+            if self.steps.wait(seat, step, || until(step)) {
                 self.take_part(seat, until(step + 1));
             } else {
                 seat.slot().conclude(Outcome::Aborted, None);
@@ -102,7 +104,8 @@ impl<W: Word> Protocol<W> for Muster<W> {
         }
         let give_up = || self.cores.iter().for_each(|core| core.turn.give_up());
         let through_ns = until(plan.nr_steps());
-        let passage = self.settled.call_in(leaf, machine, through_ns, give_up);
+        // Closed is closed: late or not, this CPU has missed another.
+        let passage = settled.call_in(leaf, machine, through_ns, || false, give_up);
         if passage != Passage::Open {
             seat.miss("a CPU is still inside its load");
         }
