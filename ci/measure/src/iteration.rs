@@ -151,6 +151,10 @@ impl Iteration {
 /// The series of many loads under the same circumstances, in passes: those of all
 /// CPUs together, then each CPU's own. A load of which a span is unknown is left out
 /// of its series.
+///
+/// Most loads have a gate, or the protocol has none: where the CPUs go on one after
+/// another, a gate that seems to open after the last call-in is a CPU that came too
+/// late for its turn.
 #[must_use]
 pub fn series(passes: &[Vec<Iteration>], dimensions: &Dimensions) -> Vec<Series> {
     // Those of all CPUs together have no CPU, and come first.
@@ -169,7 +173,12 @@ pub fn series(passes: &[Vec<Iteration>], dimensions: &Dimensions) -> Vec<Series>
         };
         Series::of_passes(metric, dimensions, &values)
     };
-    all.into_iter().map(series).collect()
+    let nr_loads = passes.iter().map(Vec::len).sum::<usize>();
+    let has_it = |series: &Series| {
+        let is_gate = matches!(series.metric, Metric::Gate | Metric::GateLast);
+        !is_gate || series.values.len() * 2 > nr_loads
+    };
+    all.into_iter().map(series).filter(has_it).collect()
 }
 
 #[cfg(test)]

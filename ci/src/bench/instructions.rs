@@ -9,7 +9,7 @@ use indicatif::ProgressBar;
 use measure::metrics::{ClockKind, Metric, Metrics, Series};
 use measure::summary::median;
 
-use super::{Error, run_passing};
+use super::{Error, run_well};
 use crate::machine::Machine;
 use crate::result::RunResult;
 use crate::result::metrics::{dimensions, provenance};
@@ -17,6 +17,7 @@ use crate::run::Runner;
 use crate::scenario::{self, Overrides, Scenario};
 use crate::table::table;
 use crate::tree::Tree;
+use crate::verdict::Verdict;
 
 /// Numbers of CPUs that are tried.
 pub const CPUS: [u32; 4] = [2, 4, 8, 16];
@@ -70,7 +71,7 @@ pub fn count(
         };
         overrides.apply(&mut scenario);
         scenario.check()?;
-        let result = run_passing(&runner, &scenario, progress)?;
+        let result = run_well(&runner, &scenario, &[Verdict::Pass], progress)?;
         counts.add(nr_cpus, &result);
     }
     Ok(counts)

@@ -10,6 +10,7 @@ use measure::metrics::{Dimensions, Metric, Metrics, MetricsError};
 use measure::page::{self, Digest, Growth, Line, PageError, Timeline};
 use serde_json::Value;
 
+use crate::guest::Hardware;
 use crate::machine::Machine;
 use crate::result::{Provenance, folder};
 use crate::screen::time;
@@ -57,7 +58,7 @@ impl Report {
     }
 
     /// What made the guests' figures, and how far they can be believed.
-    pub fn made_by(&mut self, machine: Machine, provenance: &Provenance) {
+    pub fn made_by(&mut self, machine: Machine, hardware: Hardware, provenance: &Provenance) {
         self.metrics.provenance = serde_json::to_value(provenance).unwrap_or(Value::Null);
         let why = provenance.why_no_time_counts();
         let why = why.or_else(|| {
@@ -65,8 +66,15 @@ impl Report {
             emulates.then(|| "QEMU emulates the CPUs".to_owned())
         });
         let sentence = why.map(|why| format!("hardware's times by guests on {machine}: {why}"));
-        let new = sentence.filter(|one| !self.metrics.not_measured.contains(one));
-        self.metrics.not_measured.extend(new);
+        let ignores = hardware == Hardware::Msr && !machine.takes_updates();
+        let ignores = ignores.then(|| {
+            format!("updates on {machine}: it ignores them, and a load is a write without effect")
+        });
+        for sentence in sentence.into_iter().chain(ignores) {
+            if !self.metrics.not_measured.contains(&sentence) {
+                self.metrics.not_measured.push(sentence);
+            }
+        }
     }
 
     /// Adds the series of many loads under the same circumstances, in passes;

@@ -74,7 +74,11 @@ pub(super) fn act(args: &BenchArgs) -> anyhow::Result<Exit> {
     if !args.json.is_alone() {
         say(&format!("files: {}", Tree::shown(&dir)));
     }
-    Ok(Exit::Success)
+    Ok(if report.metrics.series.is_empty() {
+        Exit::NothingRan
+    } else {
+        Exit::Success
+    })
 }
 
 fn ensure(purpose: Purpose) -> anyhow::Result<()> {
@@ -112,7 +116,7 @@ fn measure_guests(
     )?);
     progress.set_length(setting.nr_boots_of_all());
     for measured in guest::measure(tree, &setting, progress)? {
-        report.made_by(setting.machine, &measured.provenance);
+        report.made_by(setting.machine, setting.hardware, &measured.provenance);
         let is_shown = measured.dimensions.cpus == most;
         report.add(&measured.boots, &measured.dimensions, is_shown);
     }

@@ -3,7 +3,6 @@
 use std::fs;
 use std::path::Path;
 
-use anyhow::Context as _;
 use measure::budget::Budget;
 use measure::simulated::{CostModel, Setting};
 use rendezvous::{Name, Named};
@@ -60,11 +59,23 @@ pub(super) fn cores(nr_cpus: u32, nr_threads: u32, nr_packages: u32) -> Result<u
     })
 }
 
+/// A file of costs that is of no use.
+#[derive(Debug, thiserror::Error)]
+#[error("--costs {path}: {why}: give a TOML file with numbers of ns, such as `package = 60`")]
+pub(super) struct CostsError {
+    path: String,
+    why: String,
+}
+
 /// What caches cost: the model's own numbers, or some of a file.
-pub(super) fn costs(path: Option<&Path>) -> anyhow::Result<CostModel> {
+pub(super) fn costs(path: Option<&Path>) -> Result<CostModel, CostsError> {
     let Some(path) = path else {
         return Ok(CostModel::default());
     };
-    let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;
-    toml::from_str(&text).with_context(|| path.display().to_string())
+    let wrong = |why: String| CostsError {
+        path: path.display().to_string(),
+        why: why.trim_end().to_owned(),
+    };
+    let text = fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
+    toml::from_str(&text).map_err(|error| wrong(error.to_string()))
 }

@@ -102,6 +102,7 @@ pub fn exit_of(error: &anyhow::Error) -> Exit {
         || error.is::<UnknownVerb>()
         || error.is::<TopologyError>()
         || error.is::<SettingError>()
+        || error.is::<budget::CostsError>()
         || error.is::<crate::blob::Error>()
         || error.is::<firmware::SyntheticError>()
         || error

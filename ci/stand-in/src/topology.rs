@@ -25,8 +25,8 @@ pub enum TopologyError {
     Count(u32),
     /// The numbers do not divide.
     #[error(
-        "{nr_cpus} CPUs do not make {nr_packages} packages with {nr_threads} threads a core: the \
-         number of CPUs must be a multiple of packages × threads"
+        "{nr_cpus} CPUs cannot be shared out evenly: give a multiple of packages × threads of a \
+         core, which is {nr_packages} × {nr_threads}"
     )]
     Uneven {
         /// All CPUs.

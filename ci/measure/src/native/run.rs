@@ -129,15 +129,8 @@ pub(super) fn run_on(
     let mut doubtful = Vec::new();
     for (&contender, passes) in setting.contenders.iter().zip(by_contender) {
         let dimensions = contender.dimensions(&common, setting.load_us);
-        let nr_iterations = passes.iter().map(Vec::len).sum::<usize>();
-        let has_gate = |series: &Series| {
-            // Where the CPUs go on one after another, a gate that seems to open after
-            // the last call-in is a thread that came too late for its turn.
-            let is_gate = matches!(series.metric, Metric::Gate | Metric::GateLast);
-            !is_gate || series.values.len() * 2 > nr_iterations
-        };
         let all = iteration::series(&passes, &dimensions).into_iter();
-        for of_it in all.filter(|series| is_known(&facts, series) && has_gate(series)) {
+        for of_it in all.filter(|series| is_known(&facts, series)) {
             let is_gate = of_it.metric == Metric::Gate;
             if is_gate && !median(&of_it.values).is_some_and(|gate_ns| facts.trusts(gate_ns)) {
                 doubtful.push(contender.label());

@@ -120,6 +120,36 @@ fn more_threads_than_cpus_end_as_well_and_say_that_they_share() {
 }
 
 #[test]
+fn threads_that_cannot_be_kept_on_their_cpus_are_measured_as_such() {
+    let absent = [1022, 1023].map(|number| HostCpu {
+        number,
+        package: 0,
+        core: number,
+        thread: 0,
+    });
+    let mut setting = setting(2);
+    setting
+        .contenders
+        .retain(|&one| one != Contender::Barrier(Barrier::Spin));
+    let measured = run_on(&absent, &setting, &mut |_, _| {}).unwrap();
+    assert_complete(&setting, &measured);
+    assert!(
+        measured.not_measured[0].contains("cannot be kept"),
+        "{:?}",
+        measured.not_measured
+    );
+    assert!(!measured.clock.synchronised);
+    let is_between =
+        |metric| matches!(metric, Metric::Transfer | Metric::Gate | Metric::CallInSkew);
+    assert!(
+        !measured
+            .series
+            .iter()
+            .any(|series| is_between(series.metric))
+    );
+}
+
+#[test]
 fn what_cannot_be_measured_is_refused_with_the_reason() {
     let cpu = |number| HostCpu {
         number,
