@@ -1,5 +1,5 @@
-//! Two revisions of the checkout, each built in a worktree of its own and measured
-//! in turns: a machine that becomes slower meets both.
+//! Two revisions of the checkout, each built in a clone of its own and measured in
+//! turns: a machine that becomes slower meets both.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -13,7 +13,7 @@ use super::{Error, create, run_file};
 use crate::build::command::{clean, run};
 use crate::tree::Tree;
 
-/// What is fetched once for all worktrees, below `target/`. Both sides load the
+/// What is fetched once for all clones, below `target/`. Both sides load the
 /// same microcode in the same QEMU.
 const FETCHED: [&str; 3] = ["debian", "firmware", "qemu"];
 
@@ -122,14 +122,14 @@ impl<'a> Revisions<'a> {
         self.tree.comparisons().join(format!("{a}-{b}"))
     }
 
-    fn worktree(&self, side: &Revision) -> PathBuf {
+    fn clone_of(&self, side: &Revision) -> PathBuf {
         self.tree.comparisons().join(side.short())
     }
 
     /// Checks it out, unless it is, and builds the program.
     fn build(&self, side: &Revision) -> Result<(), Error> {
-        let worktree = self.worktree(side);
-        self.check_out(side, &worktree)?;
+        let clone = self.clone_of(side);
+        self.check_out(side, &clone)?;
         let mut cargo = clean("cargo");
         cargo
             .args([
@@ -140,28 +140,29 @@ impl<'a> Revisions<'a> {
                 "--package",
                 "muster",
             ])
-            .current_dir(&worktree);
+            .current_dir(&clone);
         side.run("the build of the program", &mut cargo)
     }
 
-    fn check_out(&self, side: &Revision, worktree: &Path) -> Result<(), Error> {
-        if !worktree.join(".git").exists() {
+    fn check_out(&self, side: &Revision, clone: &Path) -> Result<(), Error> {
+        if !clone.join(".git").exists() {
             create(&self.tree.comparisons())?;
+            // It has the checkout's own objects. A worktree would be entered in the
+            // checkout, and stay so when the folder is removed.
             let mut git = git(self.tree.root());
-            // By force: the folder may have been removed and git not been told.
-            git.args(["worktree", "add", "--quiet", "--force", "--detach"])
-                .arg(worktree)
-                .arg(&side.hash);
-            side.run("the check-out", &mut git)?;
+            git.args(["clone", "--quiet", "--shared", "--no-checkout", "."])
+                .arg(clone);
+            side.run("the clone", &mut git)?;
         }
         // Whatever was changed there by hand is not of this revision.
-        let mut git = git(worktree);
-        git.args(["reset", "--quiet", "--hard", &side.hash]);
+        let mut git = git(clone);
+        git.args(["-c", "advice.detachedHead=false", "checkout"])
+            .args(["--quiet", "--force", "--detach", &side.hash]);
         side.run("the check-out", &mut git)?;
-        create(&worktree.join("target"))?;
+        create(&clone.join("target"))?;
         for name in FETCHED {
             let target = self.tree.root().join("target").join(name);
-            let link = worktree.join("target").join(name);
+            let link = clone.join("target").join(name);
             if target.exists() && !link.exists() && !link.is_symlink() {
                 symlink(target, &link).map_err(|error| Error::Folders { path: link, error })?;
             }
@@ -170,12 +171,12 @@ impl<'a> Revisions<'a> {
     }
 
     fn run(&self, side: &Revision, words: &[String], file: &Path) -> Result<Metrics, Error> {
-        let worktree = self.worktree(side);
-        let mut muster = clean(worktree.join("target/release/muster"));
+        let clone = self.clone_of(side);
+        let mut muster = clean(clone.join("target/release/muster"));
         muster
             .args(words)
             .arg(format!("--json={}", file.display()))
-            .current_dir(&worktree);
+            .current_dir(&clone);
         side.run("the benchmark", &mut muster)?;
         Metrics::read(file).map_err(|error| Error::Left {
             revision: side.name.clone(),
