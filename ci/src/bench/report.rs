@@ -65,6 +65,9 @@ impl Report {
             let emulates = !machine.is_kvm();
             emulates.then(|| "QEMU emulates the CPUs".to_owned())
         });
+        if why.is_some() {
+            self.metrics.emulated.insert(machine.name().to_owned());
+        }
         let sentence = why.map(|why| format!("hardware's times by guests on {machine}: {why}"));
         let ignores = hardware == Hardware::Msr && !machine.takes_updates();
         let ignores = ignores.then(|| {

@@ -11,9 +11,10 @@ are built below target/compare and run the same benchmark in turns; their runs s
 folders A and B with them can be compared again.
 
 A series is slower or faster if the 95 % interval of the ratio lies wholly beyond the threshold, \
-and neither chance among so many series nor what runs of one side differ among themselves explains \
-it; it is the same if the interval lies within. The values of a run depend on each other, so that \
-batches of them are compared. Counts and virtual time that do not vary are compared exactly.
+and neither chance nor what runs or passes differ by among themselves explains it, nor CPUs that a \
+hypervisor has put elsewhere; it is the same if the interval lies within. The values of a run \
+depend on each other, so that batches of them are compared. Counts and virtual time that do not \
+vary are compared exactly. Levels are compared, and not how rare the slow ones are.
 
 Exit codes: 0 nothing is slower beyond the threshold, 2 they cannot be compared, 4 a run failed, 5 \
 something is slower beyond the threshold.
@@ -41,11 +42,12 @@ pub struct CompareArgs {
         default_value = "bench instructions --cpus 2,4"
     )]
     pub bench: String,
-    /// How often each revision runs it
+    /// How often each revision runs it, at most: counts that were the same twice are not
+    /// counted again, and of fewer than 6 runs of times nothing can be said
     #[arg(
         long,
         value_name = "N",
-        default_value_t = 3,
+        default_value_t = 10,
         value_parser = value_parser!(u32).range(1..=100)
     )]
     pub runs: u32,

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use indicatif::ProgressBar;
-use measure::metrics::Metrics;
+use measure::metrics::{ClockKind, Metrics, Series};
 
 use super::{Error, create, run_file};
 use crate::build::command::{clean, run};
@@ -86,9 +86,9 @@ impl<'a> Revisions<'a> {
         Ok(Self { tree, sides })
     }
 
-    /// Builds both and runs the benchmark of these words in turns, so many times
-    /// each; the runs of A and those of B. They stay in the folder that
-    /// [`Revisions::folder`] names.
+    /// Builds both and runs the benchmark of these words in turns, so many times each, or
+    /// until what cannot vary has not; the runs of A and those of B. They stay in the
+    /// folder that [`Revisions::folder`] names.
     pub fn measure(
         &self,
         words: &[String],
@@ -107,6 +107,9 @@ impl<'a> Revisions<'a> {
         }
         let mut runs = [Vec::new(), Vec::new()];
         for nr in 1..=nr_runs {
+            if runs.iter().all(|side| is_settled(side)) {
+                break;
+            }
             for ((side, folder), runs) in self.sides.iter().zip(&folders).zip(&mut runs) {
                 progress.set_message(format!("{}: run {nr} of {nr_runs}", side.name));
                 runs.push(self.run(side, words, &folder.join(run_file(nr)))?);
@@ -185,6 +188,16 @@ impl<'a> Revisions<'a> {
     }
 }
 
+/// Whether further runs would be the same again: of counts and virtual time alone, the
+/// last two are.
+fn is_settled(runs: &[Metrics]) -> bool {
+    let [.., before, last] = runs else {
+        return false;
+    };
+    let is_counted = |series: &Series| series.dimensions.clock != ClockKind::Tsc;
+    last.series.iter().all(is_counted) && last.series == before.series
+}
+
 /// The words of a benchmark, as a shell would take them apart. `muster` before them
 /// is left out; `--json` is for the comparison to give.
 pub fn words(text: &str) -> Result<Vec<String>, Error> {
@@ -207,6 +220,8 @@ pub fn words(text: &str) -> Result<Vec<String>, Error> {
 
 #[cfg(test)]
 mod tests {
+    use measure::metrics::{Dimensions, Metric, Stage};
+
     use super::*;
 
     #[test]
@@ -223,6 +238,23 @@ mod tests {
                 "{error}"
             );
         }
+    }
+
+    #[test]
+    fn counts_that_were_the_same_twice_are_not_counted_again_and_times_are() {
+        let run = |clock, value| {
+            let dimensions = Dimensions::new(Stage::Guest, clock, 2, 1, 1);
+            let series = Series::new(Metric::Stall, dimensions, vec![value]);
+            Metrics::new(serde_json::Value::Null, vec![series])
+        };
+        let count = |value| run(ClockKind::Icount, value);
+        assert!(!is_settled(&[count(1)]));
+        assert!(!is_settled(&[count(1), count(2)]));
+        assert!(is_settled(&[count(1), count(2), count(2)]));
+        assert!(!is_settled(&[
+            run(ClockKind::Tsc, 1),
+            run(ClockKind::Tsc, 1)
+        ]));
     }
 
     #[test]

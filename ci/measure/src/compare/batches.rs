@@ -14,6 +14,9 @@ use super::rank::number;
 
 /// Most batches of a side.
 const MOST: usize = 20;
+/// Most pairs of batches of runs that took turns: of 20 pairs even the clearest
+/// difference is chance among as many series as a benchmark has.
+const MOST_PAIRS: usize = 40;
 /// Fewest batches of a side that say anything: of 6 and 6, two in 924 ways to
 /// draw them have all of A below all of B.
 const FEWEST: usize = 6;
@@ -61,10 +64,7 @@ impl Batches {
         let most = (MOST / runs.passes().count().max(1)).max(1);
         let mut levels = Vec::new();
         for values in runs.passes() {
-            let nr_batches = most.min(values.len() / FEWEST_VALUES);
-            let start = |batch: usize| batch * values.len() / nr_batches;
-            let batches = (0..nr_batches).map(|batch| &values[start(batch)..start(batch + 1)]);
-            levels.extend(batches.filter_map(log_level));
+            levels.extend(of_batches(values, most.min(values.len() / FEWEST_VALUES)));
         }
         let set_up_anew = runs.set_up_anew();
         let set_up_anew = set_up_anew.iter().filter_map(|values| log_level(values));
@@ -75,35 +75,68 @@ impl Batches {
     }
 }
 
-/// How many of the batches of both sides count as independent: `(1 - r) / (1 + r)` of
-/// them all for the correlation `r` between a batch and the next,
-/// as of a process that forgets at a constant rate.
+/// The levels of so many batches of these values.
+fn of_batches(values: &[u64], nr_batches: usize) -> impl Iterator<Item = f64> {
+    let start = move |batch: usize| batch * values.len() / nr_batches;
+    let batches = (0..nr_batches).map(move |batch| &values[start(batch)..start(batch + 1)]);
+    batches.filter_map(log_level)
+}
+
+/// What runs that took turns differ by, as logarithms: a run of B from A's of the same
+/// turn.
+pub(super) struct Turns {
+    /// Batch by batch, in the order of time.
+    pub(super) batches: Vec<f64>,
+    /// Turn by turn.
+    pub(super) turns: Vec<f64>,
+}
+
+impl Turns {
+    /// None where there are too few values.
+    pub(super) fn new(turns: &[(Vec<u64>, Vec<u64>)]) -> Option<Self> {
+        let most = (MOST_PAIRS / turns.len().max(1)).max(1);
+        let (mut batches, mut by_turn) = (Vec::new(), Vec::new());
+        for (a, b) in turns {
+            let nr_batches = most.min(a.len().min(b.len()) / FEWEST_VALUES);
+            let pairs = of_batches(a, nr_batches).zip(of_batches(b, nr_batches));
+            batches.extend(pairs.map(|(a, b)| b - a));
+            by_turn.push(log_level(b)? - log_level(a)?);
+        }
+        (batches.len() >= FEWEST).then_some(Self {
+            batches,
+            turns: by_turn,
+        })
+    }
+}
+
+/// How many of the levels of all sides count as independent: `(1 - r) / (1 + r)` of
+/// them all for the correlation `r` between one and the next, as of a process that
+/// forgets at a constant rate.
 ///
 /// The correlation is that around the side's mean, not around each pass's. So passes
 /// that differ from one another show as dependence, too.
-pub(super) fn nr_independent(a: &Batches, b: &Batches) -> f64 {
-    let nr_batches = number(a.levels.len() + b.levels.len());
+pub(super) fn nr_independent(sides: &[&[f64]]) -> f64 {
+    let nr_levels = number(sides.iter().map(|side| side.len()).sum());
     let (mut products, mut squares) = (0.0, 0.0);
-    for side in [a, b] {
-        let levels = &side.levels;
+    for levels in sides {
         let mean = levels.iter().sum::<f64>() / number(levels.len());
         squares += levels.iter().map(|one| (one - mean).powi(2)).sum::<f64>();
         let pairs = levels.windows(2);
         products += pairs.map(|p| (p[0] - mean) * (p[1] - mean)).sum::<f64>();
     }
     // What is less is no deviation but was rounded.
-    if squares <= nr_batches * ROUNDED {
-        return nr_batches;
+    if squares <= nr_levels * ROUNDED {
+        return nr_levels;
     }
     let found = products / squares;
     // Around a mean that is itself estimated from few batches the correlation comes
     // out too low, by about this much.
-    let bias = (1.0 + 4.0 * found.max(0.0)) / (nr_batches / 2.0);
+    let bias = (1.0 + 4.0 * found.max(0.0)) * number(sides.len()) / nr_levels;
     // It is estimated itself, and taken for one standard error greater: where it
     // came out too low by chance, a drift would pass for a difference.
-    let error = 1.0 / nr_batches.sqrt();
+    let error = 1.0 / nr_levels.sqrt();
     let correlation = (found + bias + error).clamp(0.0, MOST_DEPENDENT);
-    nr_batches * (1.0 - correlation) / (1.0 + correlation)
+    nr_levels * (1.0 - correlation) / (1.0 + correlation)
 }
 
 #[cfg(test)]
@@ -156,15 +189,22 @@ mod tests {
 
     #[test]
     fn a_drift_leaves_less_independence_than_noise() {
-        let of = |levels: Vec<f64>| Batches {
-            levels,
-            set_up_anew: Vec::new(),
-        };
-        let noise = |n: u32| of((0..20).map(|i| f64::from(i * n % 7)).collect());
-        assert!(nr_independent(&noise(3), &noise(5)) > 20.0);
-        let drift = || of((0..20).map(f64::from).collect());
-        assert!(nr_independent(&drift(), &drift()) < 2.0);
-        let constant = || of(vec![1.0; 20]);
-        assert!((nr_independent(&constant(), &constant()) - 40.0).abs() < 1e-9);
+        let noise = |n: u32| (0..20).map(|i| f64::from(i * n % 7)).collect::<Vec<_>>();
+        assert!(nr_independent(&[&noise(3), &noise(5)]) > 20.0);
+        let drift: Vec<_> = (0..20).map(f64::from).collect();
+        assert!(nr_independent(&[&drift, &drift]) < 2.0);
+        let constant = nr_independent(&[&[1.0; 20], &[1.0; 20]]);
+        assert!((constant - 40.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn what_a_turn_did_to_both_sides_is_no_difference() {
+        let run = |level: u64| (0..40).map(|n| level + n % 3).collect::<Vec<_>>();
+        let turns = [1_000, 4_000].map(|level| (run(level), run(level * 2)));
+        let turns = Turns::new(&turns).unwrap();
+        assert_eq!((turns.batches.len(), turns.turns.len()), (26, 2));
+        let is_twice = |one: &f64| (one.exp() - 2.0).abs() < 0.01;
+        assert!(turns.batches.iter().chain(&turns.turns).all(is_twice));
+        assert!(Turns::new(&[(vec![1; 2], vec![1; 90])]).is_none());
     }
 }

@@ -10,8 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::batches::log_level;
 use super::judge::Reason;
-use super::matched::Matched;
-use crate::metrics::{ClockKind, Dimensions, Metric, Stage};
+use super::matched::{Matched, Runs};
+use crate::metrics::{ClockKind, Dimensions, Metric, Metrics, Stage};
 use crate::native::transfer::have_moved;
 use crate::summary::median;
 
@@ -26,8 +26,10 @@ type Place = (Stage, Option<String>);
 pub(super) struct Ground {
     /// What the stamps of a span cost, in ns: on the side where they cost more.
     stamps_ns: BTreeMap<Place, f64>,
-    /// Where the CPUs have moved.
-    moved: BTreeSet<Place>,
+    /// Machines whose times are an emulator's.
+    emulated: BTreeSet<String>,
+    /// Where and in which turn the CPUs have moved.
+    moved: BTreeSet<(Place, usize)>,
 }
 
 fn place(dimensions: &Dimensions) -> Place {
@@ -35,8 +37,11 @@ fn place(dimensions: &Dimensions) -> Place {
 }
 
 impl Ground {
-    pub(super) fn new(matched: &Matched) -> Self {
-        let mut ground = Self::default();
+    pub(super) fn new<'a>(runs: impl Iterator<Item = &'a Metrics>, matched: &Matched) -> Self {
+        let mut ground = Self {
+            emulated: runs.flat_map(|run| &run.emulated).cloned().collect(),
+            ..Self::default()
+        };
         for (key, a, b) in &matched.both {
             let place = place(&key.dimensions);
             match key.metric {
@@ -48,17 +53,36 @@ impl Ground {
                     let known = ground.stamps_ns.entry(place).or_default();
                     *known = known.max(stamps_ns);
                 }
-                Metric::Transfer
-                    if have_moved(
-                        [a, b].map(|side| median(&side.values()).unwrap_or_default()),
-                    ) =>
-                {
-                    ground.moved.insert(place);
-                }
+                Metric::Transfer => ground.look_at(&place, a, b),
                 _ => {}
             }
         }
         ground
+    }
+
+    /// Holds the transfers against each other, turn by turn where there are any.
+    fn look_at(&mut self, place: &Place, a: &Runs, b: &Runs) {
+        let turns = a
+            .in_turns(b)
+            .unwrap_or_else(|| vec![(a.values(), b.values())]);
+        for (turn, (a, b)) in turns.into_iter().enumerate() {
+            if have_moved([a, b].map(|values| median(&values).unwrap_or_default())) {
+                self.moved.insert((place.clone(), turn));
+            }
+        }
+    }
+
+    /// Whether the CPUs have moved between A's and B's runs of a turn, or where there are
+    /// no turns, which is turn 0, between all of them.
+    pub(super) fn has_moved(&self, dimensions: &Dimensions, turn: usize) -> bool {
+        self.moved.contains(&(place(dimensions), turn))
+    }
+
+    /// Whether times are an emulator's.
+    pub(super) fn is_emulated(&self, dimensions: &Dimensions) -> bool {
+        let machine = dimensions.machine.as_ref();
+        let is_timed = dimensions.clock == ClockKind::Tsc;
+        is_timed && machine.is_some_and(|machine| self.emulated.contains(machine))
     }
 
     /// Why a difference of so many ns is not one of what was measured.
@@ -66,11 +90,7 @@ impl Ground {
         if dimensions.clock != ClockKind::Tsc {
             return None;
         }
-        let place = place(dimensions);
-        if self.moved.contains(&place) {
-            return Some(Reason::Moved);
-        }
-        let stamps_ns = self.stamps_ns.get(&place)?;
+        let stamps_ns = self.stamps_ns.get(&place(dimensions))?;
         (difference_ns.abs() <= *stamps_ns).then_some(Reason::Stamps)
     }
 }

@@ -3,12 +3,15 @@
 use serde::Serialize;
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
-use super::batches::{Batches, log, log_level, nr_independent};
+use super::batches::{Batches, Turns, log, log_level, nr_independent};
 use super::ground::Ground;
 use super::matched::Runs;
 use super::rank::{Pairs, number, shift};
+use super::signed;
 use crate::metrics::{ClockKind, Dimensions};
 
+/// How often, at most, a series' batches may come to stand so by chance.
+const MOST_BY_CHANCE: f64 = 0.05;
 /// How sure the interval is.
 pub const CONFIDENCE: f64 = 0.95;
 
@@ -46,9 +49,10 @@ pub enum Reason {
     TooFew,
     /// The interval reaches across the threshold.
     Wide,
-    /// Among so many series one like this may be chance.
+    /// The batches may have come to stand so by chance.
     Chance,
-    /// The runs or passes of one side differ among themselves as much.
+    /// What runs or passes differ by among themselves may do as much, among so many
+    /// series.
     SetUps,
     /// A side has one pass, which says nothing of how passes differ.
     OnePass,
@@ -56,6 +60,8 @@ pub enum Reason {
     Stamps,
     /// A cache line takes another time from one CPU to another: they have moved.
     Moved,
+    /// The CPUs are emulated, and the runs did not take turns.
+    Emulated,
 }
 
 impl Verdict {
@@ -78,11 +84,12 @@ impl Reason {
         match self {
             Self::TooFew => "too few values",
             Self::Wide => "the interval reaches across the threshold",
-            Self::Chance => "among so many series one like this may be chance",
-            Self::SetUps => "runs or passes of one side differ among themselves as much",
+            Self::Chance => "the batches may have come to stand so by chance",
+            Self::SetUps => "runs or passes differ among themselves too much for so many series",
             Self::OnePass => "one pass a side says nothing of how passes differ: measure several",
             Self::Stamps => "they differ by less than the two time stamps of a span cost",
             Self::Moved => "cache lines take another time between the CPUs: they have moved",
+            Self::Emulated => "an emulator's times are the host's: compare runs that took turns",
         }
     }
 }
@@ -95,10 +102,10 @@ pub(super) struct Finding {
     pub(super) shift: f64,
     /// In which it lies, likewise.
     pub(super) interval: Option<[f64; 2]>,
-    /// The p-value of this series alone.
-    pub(super) p: Option<f64>,
-    /// Why a difference that is not significant is not.
-    chance: Reason,
+    /// By the ranks of batches: the p-value of this series alone.
+    pub(super) p_of_ranks: Option<f64>,
+    /// By the levels of what was set up anew, likewise.
+    pub(super) p_of_set_ups: Option<f64>,
     /// Why a difference would not be believed even if it were.
     doubt: Option<Reason>,
 }
@@ -111,21 +118,39 @@ pub(super) fn find(dimensions: &Dimensions, a: &Runs, b: &Runs, ground: &Ground)
             method: Method::Exact,
             shift,
             interval: Some([shift; 2]),
-            p: None,
-            chance: Reason::Chance,
+            p_of_ranks: None,
+            p_of_set_ups: None,
             doubt: None,
         };
     }
+    let turns = a.in_turns(b);
+    let are_turns = turns.is_some();
+    let (found, has_moved) = match turns {
+        Some(turns) => {
+            let turns = turns.into_iter().enumerate();
+            let kept = turns.filter(|(turn, _)| !ground.has_moved(dimensions, *turn));
+            let kept: Vec<_> = kept.map(|(_, turn)| turn).collect();
+            (by_turns(&kept), kept.len() < 2)
+        }
+        None => (by_ranks(a, b), ground.has_moved(dimensions, 0)),
+    };
+    let is_emulated = !are_turns && ground.is_emulated(dimensions);
     let [level_a, level_b] = [a, b].map(|side| log_level(&side.values()).unwrap_or(0.0));
-    let mut finding = by_ranks(a, b).unwrap_or(Finding {
+    let mut finding = found.unwrap_or(Finding {
         method: Method::None,
         shift: level_b - level_a,
         interval: None,
-        p: None,
-        chance: Reason::TooFew,
+        p_of_ranks: None,
+        p_of_set_ups: None,
         doubt: None,
     });
-    finding.doubt = ground.doubt(dimensions, level_b.exp() - level_a.exp());
+    finding.doubt = if has_moved {
+        Some(Reason::Moved)
+    } else if is_emulated {
+        Some(Reason::Emulated)
+    } else {
+        ground.doubt(dimensions, level_a.exp() * finding.shift.exp_m1())
+    };
     finding
 }
 
@@ -144,51 +169,63 @@ fn exact(a: &Runs, b: &Runs) -> Option<f64> {
 
 fn by_ranks(a: &Runs, b: &Runs) -> Option<Finding> {
     let (a, b) = (Batches::new(a)?, Batches::new(b)?);
-    let nr = nr_independent(&a, &b);
-    let p_of_batches = Pairs::new(&a.levels, &b.levels)?.p(nr);
-    let p_of_set_ups = p_of_set_ups(&a.set_up_anew, &b.set_up_anew);
+    let nr = nr_independent(&[&a.levels, &b.levels]);
     let (shift, interval) = shift(&a.levels, &b.levels, nr, CONFIDENCE)?;
     Some(Finding {
         method: Method::Ranks,
         shift,
         interval,
-        p: Some(p_of_batches.max(p_of_set_ups.unwrap_or(1.0))),
-        chance: match p_of_set_ups {
-            None => Reason::OnePass,
-            Some(p) if p > p_of_batches => Reason::SetUps,
-            Some(_) => Reason::Chance,
-        },
+        p_of_ranks: Some(Pairs::new(&a.levels, &b.levels)?.p(nr)),
+        p_of_set_ups: p_of_set_ups(&[&a.set_up_anew, &b.set_up_anew]),
         doubt: None,
     })
 }
 
-/// The p-value of Student's test of the levels of what was set up anew: whether the
-/// sides differ by more than either does among itself. None where one was set up once.
-fn p_of_set_ups(a: &[f64], b: &[f64]) -> Option<f64> {
-    if a.len().min(b.len()) < 2 {
+/// The same for runs that took turns. What a turn's time did to both sides is none of
+/// the difference, and what is left of it does not depend on other turns.
+fn by_turns(turns: &[(Vec<u64>, Vec<u64>)]) -> Option<Finding> {
+    let Turns { batches, turns } = Turns::new(turns)?;
+    let nr = nr_independent(&[&batches]).max(number(turns.len()));
+    let (shift, interval) = signed::middle(&batches, nr, CONFIDENCE)?;
+    Some(Finding {
+        method: Method::Ranks,
+        shift,
+        interval,
+        p_of_ranks: Some(signed::p(&batches, nr)),
+        p_of_set_ups: p_of_set_ups(&[&turns]),
+        doubt: None,
+    })
+}
+
+/// The p-value of Student's test of the levels of what was set up anew: whether two
+/// sides differ by more than either does among itself, or whether the differences of
+/// turns differ from 0. None where a side was set up once.
+fn p_of_set_ups(sides: &[&[f64]]) -> Option<f64> {
+    if sides.iter().any(|side| side.len() < 2) {
         return None;
     }
-    let nr_free = number(a.len() + b.len()) - 2.0;
     let mean = |side: &[f64]| side.iter().sum::<f64>() / number(side.len());
     let squares = |side: &[f64]| {
         let mean = mean(side);
         side.iter().map(|one| (one - mean).powi(2)).sum::<f64>()
     };
+    let nr_free = number(sides.iter().map(|side| side.len() - 1).sum());
     let student = StudentsT::new(0.0, 1.0, nr_free).ok()?;
-    let variance = (squares(a) + squares(b)) / nr_free;
-    let error = (variance * (1.0 / number(a.len()) + 1.0 / number(b.len()))).sqrt();
-    let difference = (mean(b) - mean(a)).abs();
-    // Sides that are equal differ by none of no error.
-    Some(if difference > 0.0 {
-        2.0 * student.sf(difference / error.max(f64::MIN_POSITIVE))
-    } else {
+    let variance = sides.iter().map(|side| squares(side)).sum::<f64>() / nr_free;
+    let shares = sides.iter().map(|side| 1.0 / number(side.len()));
+    let error = (variance * shares.sum::<f64>()).sqrt();
+    let difference = sides.iter().fold(0.0, |before, side| mean(side) - before);
+    // What is equal differs by none of no error.
+    Some(if difference == 0.0 {
         1.0
+    } else {
+        2.0 * student.sf(difference.abs() / error.max(f64::MIN_POSITIVE))
     })
 }
 
 impl Finding {
     /// The verdict, given the threshold as the logarithm of a ratio, and whether
-    /// the difference is significant among all series.
+    /// the difference is significant among all series by what was set up anew.
     pub(super) fn verdict(
         &self,
         threshold: f64,
@@ -214,7 +251,11 @@ impl Finding {
         };
         match self.doubt {
             Some(reason) => inconclusive(reason),
-            None if !is_significant => inconclusive(self.chance),
+            None if self.p_of_set_ups.is_none() => inconclusive(Reason::OnePass),
+            None if !is_significant => inconclusive(Reason::SetUps),
+            None if self.p_of_ranks.is_none_or(|p| p >= MOST_BY_CHANCE) => {
+                inconclusive(Reason::Chance)
+            }
             None => (verdict, None),
         }
     }
@@ -258,12 +299,15 @@ mod tests {
     #[test]
     fn what_differs_among_itself_as_much_is_likely_chance() {
         // As SciPy's ttest_ind has it.
-        let p = |a: &[f64], b: &[f64]| p_of_set_ups(a, b).unwrap();
+        let p = |a: &[f64], b: &[f64]| p_of_set_ups(&[a, b]).unwrap();
         let wide = p(&[0.0, 0.2, 0.1], &[0.3, 0.2, 0.4]);
         assert!((wide - 0.070_484).abs() < 1e-6, "{wide}");
         assert!(p(&[0.0, 0.01, 0.02], &[0.3, 0.31, 0.32]) < 1e-5);
         assert!((p(&[0.0; 3], &[0.0; 3]) - 1.0).abs() < 1e-12);
         assert!(p(&[0.0; 3], &[0.1; 3]) < 1e-12);
-        assert_eq!(p_of_set_ups(&[0.0], &[0.1, 0.2]), None);
+        assert_eq!(p_of_set_ups(&[&[0.0], &[0.1, 0.2]]), None);
+        // As its ttest_1samp has it.
+        let turns = p_of_set_ups(&[&[0.1, 0.2, 0.3, 0.1]]).unwrap();
+        assert!((turns - 0.035_353).abs() < 1e-6, "{turns}");
     }
 }

@@ -16,15 +16,16 @@ pub struct Key {
     pub dimensions: Dimensions,
 }
 
-/// The values of a series by runs, each by its passes, in the order of time.
+/// The values of a series by runs, which are numbered as they were given, each by its
+/// passes, in the order of time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Runs(Vec<Vec<Vec<u64>>>);
+pub(super) struct Runs(BTreeMap<usize, Vec<Vec<u64>>>);
 
 impl Runs {
     /// Of so many runs, each by its passes.
     #[cfg(test)]
-    pub(super) const fn of(runs: Vec<Vec<Vec<u64>>>) -> Self {
-        Self(runs)
+    pub(super) fn of(runs: Vec<Vec<Vec<u64>>>) -> Self {
+        Self(runs.into_iter().enumerate().collect())
     }
 
     /// All values, in the order of time.
@@ -34,15 +35,27 @@ impl Runs {
 
     /// The values of each pass of all runs.
     pub(super) fn passes(&self) -> impl Iterator<Item = &Vec<u64>> {
-        self.0.iter().flatten()
+        self.0.values().flatten()
+    }
+
+    /// The values of each run with those of the other side's run of the same turn; none
+    /// where the sides do not have the same runs, or have one each.
+    pub(super) fn in_turns(&self, other: &Self) -> Option<Vec<(Vec<u64>, Vec<u64>)>> {
+        let (a, b) = (&self.0, &other.0);
+        let turns = a
+            .values()
+            .zip(b.values())
+            .map(|(a, b)| (a.concat(), b.concat()));
+        (a.len() > 1 && a.keys().eq(b.keys())).then(|| turns.collect())
     }
 
     /// The values of what was set up anew each time: of each run, or where there is
     /// only one, of each of its passes.
     pub(super) fn set_up_anew(&self) -> Vec<Vec<u64>> {
-        match &self.0[..] {
-            [only] => only.clone(),
-            runs => runs.iter().map(|passes| passes.concat()).collect(),
+        let mut runs = self.0.values();
+        match (runs.next(), runs.next()) {
+            (Some(only), None) => only.clone(),
+            _ => self.0.values().map(|passes| passes.concat()).collect(),
         }
     }
 }
@@ -133,65 +146,57 @@ pub fn named(dimensions: &Dimensions) -> [(&'static str, Option<String>); 14] {
 /// thread of a core leads, and so has a series of loads, may be otherwise each time.
 const WHOSE: [&str; 3] = ["cpu", "from", "to"];
 
-/// The units and circumstances that each metric has, by what they are.
-type Circumstances = BTreeMap<(Metric, &'static str), BTreeSet<String>>;
+/// The units and circumstances of a side, by what they are.
+type Circumstances = BTreeMap<&'static str, BTreeSet<String>>;
 
-fn circumstances(side: &[Metrics]) -> Circumstances {
+/// Those of some metrics all together: whether a protocol shows a gate, say, is a
+/// result and no circumstance.
+fn circumstances(side: &[Metrics], of: &BTreeSet<Metric>) -> Circumstances {
     let mut all = Circumstances::new();
-    for series in side.iter().flat_map(|metrics| &metrics.series) {
+    let series = side.iter().flat_map(|metrics| &metrics.series);
+    for series in series.filter(|series| of.contains(&series.metric)) {
         let unit: Unit = series.unit;
         let dimensions = named(&series.dimensions)
             .into_iter()
             .filter(|(name, _)| !WHOSE.contains(name));
         let unit = [("unit", Some(unit.name().to_owned()))];
         for (name, value) in dimensions.chain(unit) {
-            let values = all.entry((series.metric, name)).or_default();
+            let values = all.entry(name).or_default();
             values.insert(value.unwrap_or_else(|| "none".to_owned()));
         }
     }
     all
 }
 
-fn metrics_of(circumstances: &Circumstances) -> BTreeSet<Metric> {
-    circumstances.keys().map(|(metric, _)| *metric).collect()
+fn metrics_of(side: &[Metrics]) -> BTreeSet<Metric> {
+    let series = side.iter().flat_map(|metrics| &metrics.series);
+    series.map(|series| series.metric).collect()
 }
 
 /// What the metrics that both have differ in. A metric that only one has says
 /// nothing, unless there is no other.
-fn differences(a: &Circumstances, b: &Circumstances) -> Vec<Difference> {
-    let (metrics_a, metrics_b) = (metrics_of(a), metrics_of(b));
-    if metrics_a.is_disjoint(&metrics_b) {
-        let names = |of: &BTreeSet<Metric>| of.iter().map(ToString::to_string).collect();
-        return vec![Difference {
-            what: "metric".to_owned(),
-            a: names(&metrics_a),
-            b: names(&metrics_b),
-        }];
+fn differences(a: &[Metrics], b: &[Metrics]) -> Vec<Difference> {
+    let metrics = [a, b].map(metrics_of);
+    let both: BTreeSet<Metric> = metrics[0].intersection(&metrics[1]).copied().collect();
+    if both.is_empty() {
+        let [a, b] = metrics.map(|of| of.iter().map(ToString::to_string).collect());
+        let what = "metric".to_owned();
+        return vec![Difference { what, a, b }];
     }
-    let mut all: Vec<Difference> = Vec::new();
-    for (key, in_a) in a {
-        let Some(in_b) = b.get(key).filter(|in_b| *in_b != in_a) else {
-            continue;
-        };
-        let known = all.iter_mut().find(|known| known.what == key.1);
-        if let Some(known) = known {
-            known.a.extend(in_a.iter().cloned());
-            known.b.extend(in_b.iter().cloned());
-        } else {
-            all.push(Difference {
-                what: key.1.to_owned(),
-                a: in_a.clone(),
-                b: in_b.clone(),
-            });
-        }
-    }
-    all
+    let mut in_b = circumstances(b, &both);
+    let in_a = circumstances(a, &both).into_iter();
+    in_a.filter_map(|(what, a)| {
+        let b = in_b.remove(what).filter(|b| *b != a)?;
+        let what = what.to_owned();
+        Some(Difference { what, a, b })
+    })
+    .collect()
 }
 
 /// The series by their keys; what stands in a file twice is joined.
 fn by_key(side: &[Metrics]) -> Side {
     let mut all = Side::new();
-    for metrics in side {
+    for (number, metrics) in side.iter().enumerate() {
         let mut run: BTreeMap<Key, Vec<Vec<u64>>> = BTreeMap::new();
         for series in &metrics.series {
             let key = Key {
@@ -204,7 +209,7 @@ fn by_key(side: &[Metrics]) -> Side {
                 .extend(passes.map(<[u64]>::to_vec));
         }
         for (key, passes) in run.into_iter().filter(|(_, passes)| !passes.is_empty()) {
-            all.entry(key).or_default().0.push(passes);
+            all.entry(key).or_default().0.insert(number, passes);
         }
     }
     all
@@ -218,7 +223,7 @@ pub(super) fn matched(a: &[Metrics], b: &[Metrics]) -> Result<Matched, Unlike> {
             return Err(Unlike::Empty(name));
         }
     }
-    let differences = differences(&circumstances(a), &circumstances(b));
+    let differences = differences(a, b);
     if !differences.is_empty() {
         return Err(Unlike::Dimensions(differences));
     }

@@ -8,19 +8,23 @@
 //!    and Whitney's test. Batches that depend on each other count for fewer than
 //!    they are.
 //! 2. The sides differ by more than the runs of one side do, or of one run a side
-//!    its passes, by Student's test. One pass a side is not enough.
-//! 3. The worse of both p-values is still small among all series of the comparison,
-//!    by Holm's correction.
-//! 4. The whole 95 % interval of the ratio lies beyond the threshold. It is that
+//!    its passes, by Student's test of their levels, and still do so among all series
+//!    of the comparison by Holm's correction. One pass a side is not enough.
+//! 3. The whole 95 % interval of the ratio lies beyond the threshold. It is that
 //!    of Hodges and Lehmann's shift of the logarithms: the interval of the same
 //!    test, with the same batches, so that both never contradict each other.
 //!    The ratio of two medians would need a bootstrap, and so numbers by chance.
-//! 5. They differ by more than the two time stamps of a span cost, and cache lines
+//! 4. They differ by more than the two time stamps of a span cost, and cache lines
 //!    take the same time on both sides.
 //!
 //! Is the whole interval within the threshold, the series is the same; whatever is
 //! neither is inconclusive. Counts and virtual time that do not vary need none of
 //! this: there, equal is equal, and any difference is one.
+//!
+//! Runs that took turns are held against each other turn by turn, so that what the
+//! machine did meanwhile is no difference: by Wilcoxon's test of signed ranks, the
+//! median of the means of pairs, and Student's test of the turns' differences. Turns in
+//! which the cache lines took another time are left out.
 //!
 //! What one run a side cannot show is a machine that was busy for all of the one
 //! and none of the other: measure in turns and give all runs. And a level says
@@ -31,6 +35,7 @@ mod ground;
 mod judge;
 mod matched;
 mod rank;
+mod signed;
 #[cfg(test)]
 mod tests;
 
@@ -59,7 +64,7 @@ impl Default for Rules {
     fn default() -> Self {
         Self {
             threshold: 0.1,
-            significance: 0.001,
+            significance: 0.01,
         }
     }
 }
@@ -108,8 +113,11 @@ pub struct Compared {
     /// Cliff's delta of all values: how much likelier a value of B is the greater
     /// one than the smaller one, from -1 to 1.
     pub cliffs_delta: f64,
-    /// The p-value among all series; null where nothing was tested.
+    /// The p-value of what was set up anew, among all series; null where nothing was
+    /// tested.
     pub p: Option<f64>,
+    /// The p-value of the batches' ranks, of this series alone; likewise.
+    pub p_of_ranks: Option<f64>,
     /// What is said of it.
     pub verdict: Verdict,
     /// Why nothing can be said of it.
@@ -122,12 +130,13 @@ pub struct Compared {
 /// Compares two measurements, each of one run or more.
 pub fn compare(a: &[Metrics], b: &[Metrics], rules: &Rules) -> Result<Comparison, Unlike> {
     let matched = matched::matched(a, b)?;
-    let ground = ground::Ground::new(&matched);
+    let ground = ground::Ground::new(a.iter().chain(b), &matched);
     let both = matched.both.iter();
     let findings: Vec<_> = both
         .map(|(key, a, b)| judge::find(&key.dimensions, a, b, &ground))
         .collect();
-    let ps = judge::holm(&findings.iter().map(|finding| finding.p).collect::<Vec<_>>());
+    let ps = findings.iter().map(|finding| finding.p_of_set_ups);
+    let ps = judge::holm(&ps.collect::<Vec<_>>());
     let series: Vec<_> = matched
         .both
         .iter()
@@ -172,6 +181,7 @@ impl Compared {
             interval: finding.interval.map(|interval| interval.map(f64::exp)),
             cliffs_delta: rank::Pairs::new(&logs(a), &logs(b))?.cliffs_delta(),
             p,
+            p_of_ranks: finding.p_of_ranks,
             verdict,
             reason,
             beyond_threshold: matches!(verdict, Verdict::Faster | Verdict::Slower)

@@ -127,28 +127,33 @@ pub(super) fn shift(
         .collect();
     shifts.sort_unstable_by(f64::total_cmp);
     let middle = median_of_sorted(&shifts)?;
-    let nr_pairs = number(shifts.len());
-    let variance = nr_pairs / 12.0 * (number(a.len() + b.len()) + 1.0);
-    let share = nr_independent / number(a.len() + b.len());
-    let quantile = f64::midpoint(1.0, confidence);
+    let nr = number(a.len() + b.len());
+    let variance = number(shifts.len()) / 12.0 * (nr + 1.0) * nr / nr_independent;
+    let interval = interval(&shifts, variance, nr_independent - 2.0, confidence);
+    Some((middle, interval))
+}
+
+/// The interval around the middle of values in rising order of which so many lie below
+/// it as a test's count does, which has this variance and so many degrees of freedom.
+pub(super) fn interval(
+    sorted: &[f64],
+    variance: f64,
+    nr_free: f64,
+    confidence: f64,
+) -> Option<[f64; 2]> {
     // As in the test: of few independent values not even the deviation is known.
-    let nr_beyond = match StudentsT::new(0.0, 1.0, nr_independent - 2.0) {
-        Ok(student) => {
-            let times = student.inverse_cdf(quantile);
-            nr_pairs / 2.0 - times * (variance / share).sqrt() - 0.5
-        }
-        Err(_) => -1.0,
-    };
-    let interval = (nr_beyond >= 0.0).then(|| {
+    let student = StudentsT::new(0.0, 1.0, nr_free).ok()?;
+    let times = student.inverse_cdf(f64::midpoint(1.0, confidence));
+    let nr_beyond = number(sorted.len()) / 2.0 - times * variance.sqrt() - 0.5;
+    (nr_beyond >= 0.0).then(|| {
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
-            reason = "it is positive and less than half of the pairs"
+            reason = "it is positive and less than half of the values"
         )]
         let nr_beyond = nr_beyond as usize;
-        [shifts[nr_beyond], shifts[shifts.len() - 1 - nr_beyond]]
-    });
-    Some((middle, interval))
+        [sorted[nr_beyond], sorted[sorted.len() - 1 - nr_beyond]]
+    })
 }
 
 /// None of no values.

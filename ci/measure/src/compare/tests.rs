@@ -140,6 +140,25 @@ fn other_dimensions_are_refused_and_named_and_nothing_else_is() {
 }
 
 #[test]
+fn a_protocol_that_shows_a_gate_in_one_alone_is_still_compared() {
+    let of = |protocol: &str, metric| {
+        let mut series = timed(4, &[500; 60]).series.remove(0);
+        series.dimensions.protocol = Some(protocol.to_owned());
+        Series { metric, ..series }
+    };
+    let a = vec![
+        of("linux", Metric::Gate),
+        of("linux", Metric::Stall),
+        of("batches", Metric::Stall),
+    ];
+    let mut b = a.clone();
+    b.push(of("batches", Metric::Gate));
+    let comparison = compare(&[metrics(a)], &[metrics(b)], &Rules::default()).unwrap();
+    assert_eq!(comparison.series.len(), 3);
+    assert_eq!(comparison.only_in_b.len(), 1);
+}
+
+#[test]
 fn dimensions_that_agree_one_by_one_and_never_together_are_refused() {
     let of = |cpus, packages| {
         let mut metrics = timed(cpus, &[1]);

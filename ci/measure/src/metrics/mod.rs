@@ -8,6 +8,8 @@ pub use dimensions::{ClockKind, Dimensions, Stage};
 pub use file::MetricsError;
 pub use metric::{Metric, Unit};
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -24,6 +26,9 @@ pub struct Metrics {
     /// The clock that the times were read from; none for virtual time and counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clock: Option<Value>,
+    /// Machines whose times are an emulator's: they say what else the host did.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub emulated: BTreeSet<String>,
     /// What could not be measured, a sentence each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub not_measured: Vec<String>,
@@ -56,6 +61,7 @@ impl Metrics {
             schema_version: SCHEMA_VERSION,
             provenance,
             clock: None,
+            emulated: BTreeSet::new(),
             not_measured: Vec::new(),
             series,
         }
