@@ -104,19 +104,19 @@ impl Iteration {
         opened_ns.checked_sub(self.last(|cpu| cpu.called_in_ns)?)
     }
 
-    /// From the first call-in to the last CPU's being out, in ns.
-    #[must_use]
-    pub fn stall(&self) -> Option<u64> {
-        let left_ns = self.last(|cpu| cpu.left_ns)?;
-        left_ns.checked_sub(self.first(|cpu| cpu.called_in_ns)?)
-    }
-
     /// From the last call-in to the last CPU that saw the gate open, in ns: likewise.
     #[must_use]
     pub fn gate_last(&self) -> Option<u64> {
         self.gate()?;
         let open_ns = self.last(|cpu| cpu.gate_ns)?;
         open_ns.checked_sub(self.last(|cpu| cpu.called_in_ns)?)
+    }
+
+    /// From the first call-in to the last CPU's being out, in ns.
+    #[must_use]
+    pub fn stall(&self) -> Option<u64> {
+        let left_ns = self.last(|cpu| cpu.left_ns)?;
+        left_ns.checked_sub(self.first(|cpu| cpu.called_in_ns)?)
     }
 
     /// All spans of it, in ns, as far as it has them: those of all CPUs together, then

@@ -1,12 +1,12 @@
 //! The guest's stage: many loads in each boot, by one protocol after another, so
 //! that what changes on the host in the meantime hits all alike.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use indicatif::ProgressBar;
 use measure::iteration::{CpuTimes, Iteration};
 use measure::metrics::{ClockKind, Dimensions, Stage};
-use rendezvous::Named;
+use rendezvous::{Name, Named};
 
 use super::{Contender, Error, run_well};
 use crate::guest::Hardware;
@@ -119,11 +119,13 @@ impl Setting {
     }
 
     fn dimensions(&self, nr_cpus: u32, (protocol, call_in, election): Contender) -> Dimensions {
+        // Others have no such choice.
+        let is_own = protocol == Name::Muster;
         Dimensions {
             machine: Some(self.machine.name().to_owned()),
             protocol: Some(protocol.name().to_owned()),
-            call_in: Some(call_in.name().to_owned()),
-            election: Some(election.name().to_owned()),
+            call_in: is_own.then(|| call_in.name().to_owned()),
+            election: is_own.then(|| election.name().to_owned()),
             load_us: Some(self.load_us.into()),
             hardware: Some(self.hardware.name().to_owned()),
             ..Dimensions::new(
@@ -137,8 +139,13 @@ impl Setting {
     }
 }
 
-/// The loads of a run after its first, each with all its CPUs.
+/// The loads of a run after its first of which all CPUs' moments are there.
 fn iterations(result: &RunResult) -> Vec<Iteration> {
+    let cores: BTreeSet<_> = result
+        .cpus
+        .iter()
+        .map(|cpu| (cpu.package, cpu.core))
+        .collect();
     let mut loads = BTreeMap::<_, Iteration>::new();
     for time in result.repeat.iter().flat_map(|repeat| &repeat.times) {
         let cpu = result.cpus.iter().find(|cpu| cpu.id == time.id);
@@ -147,7 +154,10 @@ fn iterations(result: &RunResult) -> Vec<Iteration> {
         };
         loads.entry(load).or_default().cpus.push(CpuTimes {
             cpu: time.id,
-            core: cpu.package << 16 | cpu.core,
+            core: (0..)
+                .zip(&cores)
+                .find(|(_, place)| **place == (cpu.package, cpu.core))
+                .map_or(0, |(number, _)| number),
             follows: time.gate_ns.is_some() && time.load_start_ns.is_none(),
             called_in_ns: time.called_in_ns,
             gate_ns: time.gate_ns,
@@ -156,7 +166,8 @@ fn iterations(result: &RunResult) -> Vec<Iteration> {
             left_ns: time.left_ns,
         });
     }
-    loads.into_values().collect()
+    let is_whole = |load: &Iteration| load.cpus.len() == result.cpus.len();
+    loads.into_values().filter(is_whole).collect()
 }
 
 #[cfg(test)]
@@ -165,17 +176,17 @@ mod tests {
     use crate::result::tests::passed_with;
 
     #[test]
-    fn each_load_after_the_first_is_an_iteration_with_all_its_cpus() {
+    fn each_whole_load_after_the_first_is_an_iteration() {
         let lines = "\
             # round n=1 rev=0x000000f0 cpus=2 failed=0 request_ns=9 stall_ns=5 blocks=7 bytes=8\n\
             # time id=0 load=2 called_in_ns=1 gate_ns=3 load_start_ns=4 load_end_ns=8 left_ns=9\n\
             # time id=1 load=2 called_in_ns=2 gate_ns=3 left_ns=9\n\
             # time id=0 load=3 called_in_ns=1 gate_ns=3 left_ns=9\n";
         let loads = iterations(&passed_with(lines));
-        assert_eq!(loads.len(), 2);
+        // Of the last one a CPU is missing.
+        assert_eq!(loads.len(), 1);
         let follows: Vec<_> = loads[0].cpus.iter().map(|cpu| cpu.follows).collect();
         assert_eq!(follows, [false, true]);
         assert_eq!(loads[0].stall(), Some(8));
-        assert_eq!(loads[1].cpus.len(), 1);
     }
 }

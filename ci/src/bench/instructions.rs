@@ -6,13 +6,14 @@
 
 use comfy_table::Cell;
 use indicatif::ProgressBar;
-use measure::metrics::{ClockKind, Metric, Metrics, Series};
+use measure::metrics::{ClockKind, Metric, Series};
 use measure::summary::median;
+use rendezvous::{Name, Named};
 
 use super::{Error, run_well};
 use crate::machine::Machine;
 use crate::result::RunResult;
-use crate::result::metrics::{dimensions, provenance};
+use crate::result::metrics::dimensions;
 use crate::run::Runner;
 use crate::scenario::{self, Overrides, Scenario};
 use crate::table::table;
@@ -33,7 +34,7 @@ const ICOUNT: [&str; 2] = ["-icount", "shift=0,sleep=off"];
 #[derive(Clone, Debug)]
 pub struct Counts {
     /// Series by metric and number of CPUs.
-    pub metrics: Metrics,
+    pub series: Vec<Series>,
     rows: Vec<Row>,
     firmware: String,
 }
@@ -41,25 +42,31 @@ pub struct Counts {
 /// The medians of one machine.
 #[derive(Clone, Copy, Debug)]
 struct Row {
+    protocol: Name,
     nr_cpus: u32,
     request: u64,
     stopped: u64,
 }
 
 /// Loads the default scenario's microcode again and again on machines of
-/// [`CPUS`], or of `cpus`; `overrides` say with which firmware and protocol.
+/// [`CPUS`], or of `cpus`, by each of the protocols; `overrides` say with which firmware.
 pub fn count(
     tree: &Tree,
     cpus: &[u32],
+    protocols: &[Name],
     overrides: &Overrides,
     progress: &ProgressBar,
 ) -> Result<Counts, Error> {
     let runner = Runner::new(tree.clone());
     let mut counts = Counts::none();
-    for &nr_cpus in cpus {
+    let machines = protocols
+        .iter()
+        .flat_map(|&protocol| cpus.iter().map(move |&nr| (protocol, nr)));
+    for (protocol, nr_cpus) in machines {
         let mut scenario = Scenario::load(&tree.scenarios(), scenario::DEFAULT)?;
         let overrides = Overrides {
             machine: Some(Machine::Model),
+            protocol: Some(protocol),
             cpus: Some(nr_cpus),
             threads: Some(1),
             packages: Some(1),
@@ -72,7 +79,7 @@ pub fn count(
         overrides.apply(&mut scenario);
         scenario.check()?;
         let result = run_well(&runner, &scenario, &[Verdict::Pass], progress)?;
-        counts.add(nr_cpus, &result);
+        counts.add(protocol, nr_cpus, &result);
     }
     Ok(counts)
 }
@@ -80,13 +87,13 @@ pub fn count(
 impl Counts {
     const fn none() -> Self {
         Self {
-            metrics: Metrics::new(serde_json::Value::Null, Vec::new()),
+            series: Vec::new(),
             rows: Vec::new(),
             firmware: String::new(),
         }
     }
 
-    fn add(&mut self, nr_cpus: u32, result: &RunResult) {
+    fn add(&mut self, protocol: Name, nr_cpus: u32, result: &RunResult) {
         let known = |of: fn(&report::record::Round) -> Option<u64>| -> Vec<u64> {
             let rounds = result.repeat.iter().flat_map(|repeat| &repeat.rounds);
             rounds.skip(1).filter_map(of).collect()
@@ -94,6 +101,7 @@ impl Counts {
         let request = known(|round| Some(round.request_ns));
         let stopped = known(|round| round.stall_ns);
         self.rows.push(Row {
+            protocol,
             nr_cpus,
             request: median(&request).unwrap_or_default(),
             stopped: median(&stopped).unwrap_or_default(),
@@ -104,9 +112,8 @@ impl Counts {
             (Metric::StoppedInstructions, stopped),
         ] {
             let series = Series::new(metric, dimensions.clone(), values);
-            self.metrics.series.push(series);
+            self.series.push(series);
         }
-        self.metrics.provenance = provenance(result);
         let firmware = result.context.firmware.as_ref();
         self.firmware = firmware.map_or_else(String::new, |firmware| {
             format!("{}: {}", firmware.source, firmware.file)
@@ -116,15 +123,17 @@ impl Counts {
     /// The table for a person.
     #[must_use]
     pub fn shown(&self) -> String {
-        let titles = ["CPUs", "request", "stopped", "more per CPU"];
+        let titles = ["protocol", "CPUs", "request", "stopped", "more per CPU"];
         let mut before: Option<&Row> = None;
         let rows = self.rows.iter().map(|row| {
-            let more = before.map_or("-".to_owned(), |before| {
+            let before_it = before.filter(|before| before.protocol == row.protocol);
+            let more = before_it.map_or("-".to_owned(), |before| {
                 let nr_more = u64::from(row.nr_cpus.abs_diff(before.nr_cpus)).max(1);
                 (row.request.abs_diff(before.request) / nr_more).to_string()
             });
             before = Some(row);
             [
+                row.protocol.name().to_owned(),
                 row.nr_cpus.to_string(),
                 row.request.to_string(),
                 row.stopped.to_string(),
@@ -133,7 +142,7 @@ impl Counts {
             .map(Cell::new)
             .to_vec()
         });
-        let table = table(&titles, &titles, rows.collect());
+        let table = table(&titles, &titles[1..], rows.collect());
         format!(
             "Guest instructions of one request, medians of {} loads in one boot\n{}\n\n{table}",
             NR_LOADS - 1,
@@ -148,21 +157,29 @@ mod tests {
 
     #[test]
     fn the_table_says_what_each_further_cpu_costs() {
-        let row = |nr_cpus, request| Row {
+        let row = |protocol, nr_cpus, request| Row {
+            protocol,
             nr_cpus,
             request,
             stopped: 1,
         };
         let counts = Counts {
-            rows: vec![row(2, 100), row(4, 160)],
+            rows: vec![
+                row(Name::Linux, 2, 900),
+                row(Name::Muster, 2, 100),
+                row(Name::Muster, 4, 160),
+            ],
             firmware: "a file".to_owned(),
             ..Counts::none()
         };
         let text = counts.shown();
-        let last = text.lines().last().unwrap();
-        assert_eq!(
-            last.split_whitespace().collect::<Vec<_>>(),
-            ["4", "160", "1", "30"]
-        );
+        let words = |line: &str| {
+            line.split_whitespace()
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        };
+        let lines: Vec<_> = text.lines().rev().take(2).map(words).collect();
+        assert_eq!(lines[0], ["muster", "4", "160", "1", "30"]);
+        assert_eq!(lines[1], ["muster", "2", "100", "1", "-"]);
     }
 }

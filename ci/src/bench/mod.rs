@@ -6,7 +6,8 @@ pub mod instructions;
 pub mod report;
 
 use indicatif::ProgressBar;
-use rendezvous::{CallIn, Election, Name, Named};
+use measure::native;
+use rendezvous::{CallIn, Election, Name};
 
 use crate::result::RunResult;
 use crate::run::{self, Runner};
@@ -40,17 +41,17 @@ impl From<scenario::Error> for Error {
 /// A protocol and what is chosen of it.
 pub type Contender = (Name, CallIn, Election);
 
-/// All that are held against each other: this project's own in each of its forms,
-/// and the others as they are.
+/// All that are held against each other: those on this host's threads, without barriers.
 pub fn contenders() -> impl Iterator<Item = Contender> {
-    let (call_in, election) = (CallIn::default(), Election::default());
-    let own = CallIn::ALL
-        .iter()
-        .map(move |&one| (Name::Muster, one, election));
-    let others = Election::ALL.iter().filter(move |&&one| one != election);
-    let own = own.chain(others.map(move |&one| (Name::Muster, call_in, one)));
-    let peers = Name::ALL.iter().filter(|&&name| name != Name::Muster);
-    own.chain(peers.map(move |&name| (name, call_in, election)))
+    let all = native::Contender::all().into_iter();
+    all.filter_map(|one| match one {
+        native::Contender::Protocol {
+            name,
+            call_in,
+            election,
+        } => Some((name, call_in, election)),
+        native::Contender::Barrier(_) => None,
+    })
 }
 
 /// Runs a scenario that has to end with one of these verdicts, or there is nothing to

@@ -57,6 +57,13 @@ impl Report {
         }
     }
 
+    /// Says once what was not measured.
+    pub fn note(&mut self, sentence: String) {
+        if !self.metrics.not_measured.contains(&sentence) {
+            self.metrics.not_measured.push(sentence);
+        }
+    }
+
     /// What made the guests' figures, and how far they can be believed.
     pub fn made_by(&mut self, machine: Machine, hardware: Hardware, provenance: &Provenance) {
         self.metrics.provenance = serde_json::to_value(provenance).unwrap_or(Value::Null);
@@ -74,9 +81,7 @@ impl Report {
             format!("updates on {machine}: it ignores them, and a load is a write without effect")
         });
         for sentence in sentence.into_iter().chain(ignores) {
-            if !self.metrics.not_measured.contains(&sentence) {
-                self.metrics.not_measured.push(sentence);
-            }
+            self.note(sentence);
         }
     }
 

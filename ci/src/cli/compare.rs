@@ -43,7 +43,7 @@ pub struct CompareArgs {
     )]
     pub bench: String,
     /// How often each revision runs it, at most: counts that were the same twice are not
-    /// counted again, and of fewer than 6 runs of times nothing can be said
+    /// counted again, and few runs of times show only what is large and steady
     #[arg(
         long,
         value_name = "N",

@@ -5,7 +5,7 @@
 mod revisions;
 pub mod shown;
 
-pub use revisions::{Revisions, words};
+pub use revisions::{Revisions, SIDES, words};
 
 use std::fs;
 use std::io;

@@ -2,6 +2,7 @@
 //! turns: a machine that becomes slower meets both.
 
 use std::fs;
+use std::io;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -16,6 +17,9 @@ use crate::tree::Tree;
 /// What is fetched once for all clones, below `target/`. Both sides load the
 /// same microcode in the same QEMU.
 const FETCHED: [&str; 3] = ["debian", "firmware", "qemu"];
+
+/// The folders of either side's runs.
+pub const SIDES: [&str; 2] = ["A", "B"];
 
 /// Digits of a revision's hash in the names of folders.
 const NR_DIGITS: usize = 12;
@@ -99,20 +103,29 @@ impl<'a> Revisions<'a> {
             progress.set_message(format!("building {}", side.name));
             self.build(side)?;
         }
-        let folders = ["A", "B"].map(|side| self.folder().join(side));
+        let folders = SIDES.map(|side| self.folder().join(side));
         for folder in &folders {
             // Runs of another time are not of this comparison.
-            let _ = fs::remove_dir_all(folder);
-            create(folder)?;
+            match fs::remove_dir_all(folder) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    let path = folder.clone();
+                    return Err(Error::Folders { path, error });
+                }
+                _ => create(folder)?,
+            }
         }
         let mut runs = [Vec::new(), Vec::new()];
         for nr in 1..=nr_runs {
             if runs.iter().all(|side| is_settled(side)) {
                 break;
             }
-            for ((side, folder), runs) in self.sides.iter().zip(&folders).zip(&mut runs) {
-                progress.set_message(format!("{}: run {nr} of {nr_runs}", side.name));
-                runs.push(self.run(side, words, &folder.join(run_file(nr)))?);
+            // By turns the one and the other first: what grows meanwhile is neither's.
+            let order = if nr % 2 == 1 { [0, 1] } else { [1, 0] };
+            for side in order {
+                let revision = &self.sides[side];
+                progress.set_message(format!("{}: run {nr} of {nr_runs}", revision.name));
+                let file = folders[side].join(run_file(nr));
+                runs[side].push(self.run(revision, words, &file)?);
             }
         }
         Ok(runs)

@@ -32,6 +32,7 @@ const RIGHT: [&str; 5] = ["A", "B", "ratio", "95 % interval", "delta"];
 pub fn comparison(comparison: &Comparison) -> String {
     let varying = Varying::new(comparison);
     let mut series: Vec<_> = comparison.series.iter().collect();
+    series.retain(|series| is_shown(series));
     series.sort_by_key(|series| rank(series.verdict));
     let rows = series.iter().map(|series| row(series, &varying)).collect();
     let mut text = String::new();
@@ -104,6 +105,14 @@ fn wrapped(phrases: &[String]) -> String {
         }
     }
     lines.join(",\n")
+}
+
+/// One CPU's series are as many as there are CPUs, and those of two CPUs as their pairs:
+/// whichever do not differ are left out.
+const fn is_shown(series: &Compared) -> bool {
+    let differs = matches!(series.verdict, Verdict::Slower | Verdict::Faster);
+    let dimensions = &series.key.dimensions;
+    differs || dimensions.cpu.is_none() && dimensions.from.is_none()
 }
 
 /// What differs comes first.
@@ -194,6 +203,19 @@ fn row(series: &Compared, varying: &Varying) -> Vec<Cell> {
 /// cannot show.
 fn notes(comparison: &Comparison, varying: &Varying) -> String {
     let mut text = String::new();
+    let all = comparison.series.iter();
+    let nr_left_out = all.filter(|series| !is_shown(series)).count();
+    if nr_left_out > 0 {
+        let series = count_of(
+            nr_left_out,
+            "series of a CPU or pair",
+            "series of single CPUs and pairs",
+        );
+        let _ = writeln!(
+            text,
+            "{series} not shown, since no difference was found: --json"
+        );
+    }
     let mut reasons = BTreeMap::new();
     for reason in comparison.series.iter().filter_map(|series| series.reason) {
         *reasons.entry(reason).or_insert(0) += 1;

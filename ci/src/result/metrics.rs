@@ -47,7 +47,7 @@ pub fn metrics(result: &RunResult) -> Metrics {
 }
 
 /// What made the result, as all metrics have it.
-pub(crate) fn provenance(result: &RunResult) -> serde_json::Value {
+fn provenance(result: &RunResult) -> serde_json::Value {
     // Text and truth values are all that is in it, so that it cannot fail.
     serde_json::to_value(&result.context.provenance).unwrap_or_default()
 }

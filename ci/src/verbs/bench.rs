@@ -37,6 +37,7 @@ const GUEST_BOOTS: u32 = 5;
 const GUEST_LOADS: u32 = 60;
 
 pub(super) fn act(args: &BenchArgs) -> anyhow::Result<Exit> {
+    check(args)?;
     let tree = Tree::find()?;
     let mut report = Report::new(&provenance::collect(tree.root(), args.machine));
     let progress = progress();
@@ -55,13 +56,12 @@ pub(super) fn act(args: &BenchArgs) -> anyhow::Result<Exit> {
         progress.set_style(ProgressStyle::default_spinner());
         let overrides = Overrides {
             firmware: args.firmware.clone(),
-            protocol: args.protocol(),
             ..Overrides::default()
         };
         let cpus = args.cpus_or(&instructions::CPUS);
-        let counts = instructions::count(&tree, &cpus, &overrides, &progress)?;
+        let counts = instructions::count(&tree, &cpus, args.protocols(), &overrides, &progress)?;
         counted = Some(counts.shown());
-        report.metrics.series.extend(counts.metrics.series);
+        report.metrics.series.extend(counts.series);
     }
     progress.finish_and_clear();
     let dir = report.write(&tree.runs())?;
@@ -79,6 +79,30 @@ pub(super) fn act(args: &BenchArgs) -> anyhow::Result<Exit> {
     } else {
         Exit::Success
     })
+}
+
+/// Whether the flags make sense, before anything is measured by them.
+fn check(args: &BenchArgs) -> anyhow::Result<()> {
+    if args.has(Part::Simulated) {
+        costs(args.costs.as_deref())?;
+        for nr_cpus in args.cpus_or(&SIMULATED_CPUS) {
+            cores(nr_cpus, simulated_threads(args), args.packages.unwrap_or(1))?;
+        }
+    }
+    if args.has(Part::Guest) {
+        for nr_cpus in args.cpus_or(&GUEST_CPUS) {
+            Topology::new(
+                nr_cpus,
+                args.threads.unwrap_or(1),
+                args.packages.unwrap_or(1),
+            )?;
+        }
+    }
+    Ok(())
+}
+
+fn simulated_threads(args: &BenchArgs) -> u32 {
+    args.threads.unwrap_or(SIMULATED_THREADS)
 }
 
 fn ensure(purpose: Purpose) -> anyhow::Result<()> {
@@ -106,8 +130,7 @@ fn measure_guests(
     let most = setting.cpus.iter().copied().max().unwrap_or_default();
     let topology = Topology::new(most, setting.threads, setting.packages)?;
     if let Some(lack) = setting.machine.unavailable(topology) {
-        let sentence = format!("guests on {}: {lack}", setting.machine);
-        report.metrics.not_measured.push(sentence);
+        report.note(format!("guests on {}: {lack}", setting.machine));
         return Ok(());
     }
     ensure(purpose(setting.machine))?;
@@ -144,7 +167,7 @@ fn simulate_all(
         .filter(|&nr_cpus| nr_cpus <= MOST_SHOWN);
     let shown = fit.max().unwrap_or_default();
     for nr_cpus in cpus {
-        let threads = args.threads.unwrap_or(SIMULATED_THREADS);
+        let threads = simulated_threads(args);
         let packages = args.packages.unwrap_or(1);
         let nr_cores = cores(nr_cpus, threads, packages)?;
         for &(protocol, call_in, election) in &contenders {
@@ -170,12 +193,11 @@ fn measure_natively(
     let usable = match native::cpus::usable() {
         Ok(usable) if usable.len() > 1 => u32::try_from(usable.len()).unwrap_or(u32::MAX),
         Ok(_) => {
-            let lack = NativeError::OneCpu;
-            report.metrics.not_measured.push(format!("native: {lack}"));
+            report.note(format!("native: {}", NativeError::OneCpu));
             return Ok(());
         }
         Err(lack) => {
-            report.metrics.not_measured.push(format!("native: {lack}"));
+            report.note(format!("native: {lack}"));
             return Ok(());
         }
     };
@@ -188,7 +210,7 @@ fn measure_natively(
     let (cpus, beyond): (Vec<_>, Vec<_>) = asked.into_iter().partition(|&cpus| cpus <= usable);
     if !beyond.is_empty() {
         let numbers: Vec<_> = beyond.iter().map(ToString::to_string).collect();
-        report.metrics.not_measured.push(format!(
+        report.note(format!(
             "native on {} CPUs: this process may use {usable}",
             numbers.join(", ")
         ));
@@ -197,6 +219,7 @@ fn measure_natively(
         "{bar:20} {pos} of {len} loads, {msg}",
     )?);
     progress.set_message("on this host's threads");
+    let most = cpus.iter().copied().max();
     for nr_cpus in cpus {
         let setting = native::Setting {
             contenders: contenders.clone(),
@@ -210,11 +233,18 @@ fn measure_natively(
             progress.set_length(nr_all.into());
             progress.set_position(nr_over.into());
         })?;
-        report.metrics.clock = Some(serde_json::to_value(&measured.clock)?);
+        if Some(nr_cpus) == most {
+            report.metrics.clock = Some(serde_json::to_value(&measured.clock)?);
+        }
         report.metrics.series.extend(measured.series);
-        report.metrics.not_measured.extend(measured.not_measured);
-        for (_, dimensions, passes) in &measured.contenders {
-            report.show(passes, dimensions);
+        for sentence in measured.not_measured {
+            report.note(format!("native on {nr_cpus} CPUs: {sentence}"));
+        }
+        // Counters that are no clock have no moments to show beside each other.
+        if measured.clock.invariant && measured.clock.synchronised {
+            for (_, dimensions, passes) in &measured.contenders {
+                report.show(passes, dimensions);
+            }
         }
     }
     Ok(())

@@ -1,5 +1,6 @@
 //! What the verb `compare` does.
 
+use std::ffi::OsStr;
 use std::path::Path;
 
 use measure::compare::compare;
@@ -7,7 +8,7 @@ use measure::metrics::Metrics;
 
 use super::{answer, progress, say};
 use crate::cli::CompareArgs;
-use crate::compare::{Error, Revisions, read, shown, words};
+use crate::compare::{Error, Revisions, SIDES, read, shown, words};
 use crate::exit::Exit;
 use crate::setup::{self, Purpose};
 use crate::tree::Tree;
@@ -22,7 +23,9 @@ pub(super) fn act(args: &CompareArgs) -> anyhow::Result<Exit> {
         }
         (is_a_file, _) => return Err(mixed(args, is_a_file)?.into()),
     };
-    let comparison = compare(&a, &b, &args.rules()).map_err(Error::from)?;
+    let mut rules = args.rules();
+    rules.take_turns = files.is_some() || are_of_one_comparison(path_a, path_b);
+    let comparison = compare(&a, &b, &rules).map_err(Error::from)?;
     if args.json.is_alone() {
         anstream::eprintln!("{}", shown::verdict(&comparison));
     }
@@ -50,6 +53,17 @@ fn mixed(args: &CompareArgs, is_a_file: bool) -> Result<Error, Error> {
         file: file.clone(),
         revision: revision.clone(),
     })
+}
+
+/// Whether these are the folders that a comparison of revisions left, whose runs took
+/// turns.
+fn are_of_one_comparison(a: &Path, b: &Path) -> bool {
+    let [a, b] = [a, b].map(|path| path.canonicalize().ok());
+    let (Some(a), Some(b)) = (a, b) else {
+        return false;
+    };
+    let names = [a.file_name(), b.file_name()];
+    a.parent() == b.parent() && names == SIDES.map(|side| Some(OsStr::new(side)))
 }
 
 /// The runs of two revisions, and the folder that they are in.

@@ -9,7 +9,7 @@
 //! A level is the mean of the middle half. It minds an outlier as little as the
 //! median does, and where a clock counts in steps it does not jump by one.
 
-use super::matched::Runs;
+use super::matched::{Runs, Turn};
 use super::rank::number;
 
 /// Most batches of a side.
@@ -61,10 +61,13 @@ pub(super) fn log(value: u64) -> f64 {
 impl Batches {
     /// None where there are too few values.
     pub(super) fn new(runs: &Runs) -> Option<Self> {
-        let most = (MOST / runs.passes().count().max(1)).max(1);
+        let passes: Vec<_> = runs.passes().map(Vec::as_slice).collect();
+        // Of very many passes several are one batch.
+        let nr_joined = passes.len().div_ceil(MOST).max(1);
+        let most = (MOST / passes.len().max(1)).max(1);
         let mut levels = Vec::new();
-        for values in runs.passes() {
-            levels.extend(of_batches(values, most.min(values.len() / FEWEST_VALUES)));
+        for values in passes.chunks(nr_joined).map(<[&[u64]]>::concat) {
+            levels.extend(of_batches(&values, most.min(values.len() / FEWEST_VALUES)));
         }
         let set_up_anew = runs.set_up_anew();
         let set_up_anew = set_up_anew.iter().filter_map(|values| log_level(values));
@@ -93,10 +96,10 @@ pub(super) struct Turns {
 
 impl Turns {
     /// None where there are too few values.
-    pub(super) fn new(turns: &[(Vec<u64>, Vec<u64>)]) -> Option<Self> {
+    pub(super) fn new(turns: &[Turn]) -> Option<Self> {
         let most = (MOST_PAIRS / turns.len().max(1)).max(1);
         let (mut batches, mut by_turn) = (Vec::new(), Vec::new());
-        for (a, b) in turns {
+        for Turn { a, b, .. } in turns {
             let nr_batches = most.min(a.len().min(b.len()) / FEWEST_VALUES);
             let pairs = of_batches(a, nr_batches).zip(of_batches(b, nr_batches));
             batches.extend(pairs.map(|(a, b)| b - a));
@@ -177,6 +180,15 @@ mod tests {
     }
 
     #[test]
+    fn very_many_passes_are_joined_to_a_few_batches() {
+        let passes = vec![vec![10; 3]; 1_000];
+        assert_eq!(
+            Batches::new(&Runs::of(vec![passes])).unwrap().levels.len(),
+            20
+        );
+    }
+
+    #[test]
     fn a_level_is_the_mean_of_the_middle_half() {
         let level = |values: &[u64]| log_level(values).map(|level| level.exp().round());
         assert_eq!(level(&[]), None);
@@ -200,11 +212,12 @@ mod tests {
     #[test]
     fn what_a_turn_did_to_both_sides_is_no_difference() {
         let run = |level: u64| (0..40).map(|n| level + n % 3).collect::<Vec<_>>();
-        let turns = [1_000, 4_000].map(|level| (run(level), run(level * 2)));
+        let turn = |number, a, b| Turn { number, a, b };
+        let turns = [1_000, 4_000].map(|level| turn(0, run(level), run(level * 2)));
         let turns = Turns::new(&turns).unwrap();
         assert_eq!((turns.batches.len(), turns.turns.len()), (26, 2));
         let is_twice = |one: &f64| (one.exp() - 2.0).abs() < 0.01;
         assert!(turns.batches.iter().chain(&turns.turns).all(is_twice));
-        assert!(Turns::new(&[(vec![1; 2], vec![1; 90])]).is_none());
+        assert!(Turns::new(&[turn(0, vec![1; 2], vec![1; 90])]).is_none());
     }
 }

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::batches::log_level;
 use super::judge::Reason;
-use super::matched::{Matched, Runs};
+use super::matched::{Matched, Runs, Turn};
 use crate::metrics::{ClockKind, Dimensions, Metric, Metrics, Stage};
 use crate::native::transfer::have_moved;
 use crate::summary::median;
@@ -26,6 +26,8 @@ type Place = (Stage, Option<String>);
 pub(super) struct Ground {
     /// What the stamps of a span cost, in ns: on the side where they cost more.
     stamps_ns: BTreeMap<Place, f64>,
+    /// Whether A's runs and B's took turns.
+    pub(super) take_turns: bool,
     /// Machines whose times are an emulator's.
     emulated: BTreeSet<String>,
     /// Where and in which turn the CPUs have moved.
@@ -37,8 +39,13 @@ fn place(dimensions: &Dimensions) -> Place {
 }
 
 impl Ground {
-    pub(super) fn new<'a>(runs: impl Iterator<Item = &'a Metrics>, matched: &Matched) -> Self {
+    pub(super) fn new<'a>(
+        runs: impl Iterator<Item = &'a Metrics>,
+        matched: &Matched,
+        take_turns: bool,
+    ) -> Self {
         let mut ground = Self {
+            take_turns,
             emulated: runs.flat_map(|run| &run.emulated).cloned().collect(),
             ..Self::default()
         };
@@ -62,12 +69,18 @@ impl Ground {
 
     /// Holds the transfers against each other, turn by turn where there are any.
     fn look_at(&mut self, place: &Place, a: &Runs, b: &Runs) {
-        let turns = a
-            .in_turns(b)
-            .unwrap_or_else(|| vec![(a.values(), b.values())]);
-        for (turn, (a, b)) in turns.into_iter().enumerate() {
-            if have_moved([a, b].map(|values| median(&values).unwrap_or_default())) {
-                self.moved.insert((place.clone(), turn));
+        let have_moved = |a: &[u64], b: &[u64]| {
+            have_moved([a, b].map(|values| median(values).unwrap_or_default()))
+        };
+        if !self.take_turns {
+            if have_moved(&a.values(), &b.values()) {
+                self.moved.insert((place.clone(), 0));
+            }
+            return;
+        }
+        for Turn { number, a, b } in a.turns(b) {
+            if have_moved(&a, &b) {
+                self.moved.insert((place.clone(), number));
             }
         }
     }
@@ -75,7 +88,8 @@ impl Ground {
     /// Whether the CPUs have moved between A's and B's runs of a turn, or where there are
     /// no turns, which is turn 0, between all of them.
     pub(super) fn has_moved(&self, dimensions: &Dimensions, turn: usize) -> bool {
-        self.moved.contains(&(place(dimensions), turn))
+        let is_timed = dimensions.clock == ClockKind::Tsc;
+        is_timed && self.moved.contains(&(place(dimensions), turn))
     }
 
     /// Whether times are an emulator's.

@@ -3,23 +3,25 @@
 use serde::Serialize;
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
-use super::batches::{Batches, Turns, log, log_level, nr_independent};
+use super::batches::{Batches, Turns, log_level, nr_independent};
 use super::ground::Ground;
-use super::matched::Runs;
+use super::matched::{Runs, Turn};
 use super::rank::{Pairs, number, shift};
 use super::signed;
 use crate::metrics::{ClockKind, Dimensions};
 
 /// How often, at most, a series' batches may come to stand so by chance.
 const MOST_BY_CHANCE: f64 = 0.05;
+/// Logarithms that are no further apart are equal: means of the same are rounded.
+const ROUNDED: f64 = 1e-12;
 /// How sure the interval is.
-pub const CONFIDENCE: f64 = 0.95;
+const CONFIDENCE: f64 = 0.95;
 
 /// How a series was compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Method {
-    /// Value by value: counts and virtual time that do not vary.
+    /// By the levels alone: counts and virtual time, the same for the same build.
     Exact,
     /// By the ranks of batches.
     Ranks,
@@ -112,8 +114,10 @@ pub(super) struct Finding {
 
 /// Compares the runs of one series, measured on that ground.
 pub(super) fn find(dimensions: &Dimensions, a: &Runs, b: &Runs, ground: &Ground) -> Finding {
-    let is_counted = matches!(dimensions.clock, ClockKind::Icount | ClockKind::Virtual);
-    if is_counted && let Some(shift) = exact(a, b) {
+    let [level_a, level_b] = [a, b].map(|side| log_level(&side.values()).unwrap_or(0.0));
+    if dimensions.clock != ClockKind::Tsc {
+        let shift = level_b - level_a;
+        let shift = if shift.abs() < ROUNDED { 0.0 } else { shift };
         return Finding {
             method: Method::Exact,
             shift,
@@ -123,19 +127,20 @@ pub(super) fn find(dimensions: &Dimensions, a: &Runs, b: &Runs, ground: &Ground)
             doubt: None,
         };
     }
-    let turns = a.in_turns(b);
-    let are_turns = turns.is_some();
-    let (found, has_moved) = match turns {
-        Some(turns) => {
-            let turns = turns.into_iter().enumerate();
-            let kept = turns.filter(|(turn, _)| !ground.has_moved(dimensions, *turn));
-            let kept: Vec<_> = kept.map(|(_, turn)| turn).collect();
-            (by_turns(&kept), kept.len() < 2)
-        }
-        None => (by_ranks(a, b), ground.has_moved(dimensions, 0)),
+    let (found, doubt) = if ground.take_turns {
+        let mut turns = a.turns(b);
+        let nr_all = turns.len();
+        turns.retain(|turn| !ground.has_moved(dimensions, turn.number));
+        let have_moved = turns.len() < nr_all.min(2);
+        (by_turns(&turns), have_moved.then_some(Reason::Moved))
+    } else {
+        let doubt = if ground.has_moved(dimensions, 0) {
+            Some(Reason::Moved)
+        } else {
+            ground.is_emulated(dimensions).then_some(Reason::Emulated)
+        };
+        (by_ranks(a, b), doubt)
     };
-    let is_emulated = !are_turns && ground.is_emulated(dimensions);
-    let [level_a, level_b] = [a, b].map(|side| log_level(&side.values()).unwrap_or(0.0));
     let mut finding = found.unwrap_or(Finding {
         method: Method::None,
         shift: level_b - level_a,
@@ -144,27 +149,9 @@ pub(super) fn find(dimensions: &Dimensions, a: &Runs, b: &Runs, ground: &Ground)
         p_of_set_ups: None,
         doubt: None,
     });
-    finding.doubt = if has_moved {
-        Some(Reason::Moved)
-    } else if is_emulated {
-        Some(Reason::Emulated)
-    } else {
-        ground.doubt(dimensions, level_a.exp() * finding.shift.exp_m1())
-    };
+    let of_level = || ground.doubt(dimensions, level_a.exp() * finding.shift.exp_m1());
+    finding.doubt = doubt.or_else(of_level);
     finding
-}
-
-/// The shift between values that do not vary, or are the same one by one.
-fn exact(a: &Runs, b: &Runs) -> Option<f64> {
-    if a == b {
-        return Some(0.0);
-    }
-    let constant = |runs: &Runs| {
-        let mut values = runs.values().into_iter();
-        let first = values.next()?;
-        values.all(|value| value == first).then_some(first)
-    };
-    Some(log(constant(b)?) - log(constant(a)?))
 }
 
 fn by_ranks(a: &Runs, b: &Runs) -> Option<Finding> {
@@ -183,7 +170,7 @@ fn by_ranks(a: &Runs, b: &Runs) -> Option<Finding> {
 
 /// The same for runs that took turns. What a turn's time did to both sides is none of
 /// the difference, and what is left of it does not depend on other turns.
-fn by_turns(turns: &[(Vec<u64>, Vec<u64>)]) -> Option<Finding> {
+fn by_turns(turns: &[Turn]) -> Option<Finding> {
     let Turns { batches, turns } = Turns::new(turns)?;
     let nr = nr_independent(&[&batches]).max(number(turns.len()));
     let (shift, interval) = signed::middle(&batches, nr, CONFIDENCE)?;
@@ -233,7 +220,7 @@ impl Finding {
     ) -> (Verdict, Option<Reason>) {
         let inconclusive = |reason| (Verdict::Inconclusive, Some(reason));
         let [low, high] = match (self.method, self.interval) {
-            (Method::None, _) => return inconclusive(Reason::TooFew),
+            (Method::None, _) => return inconclusive(self.doubt.unwrap_or(Reason::TooFew)),
             (Method::Ranks, None) => return inconclusive(Reason::Wide),
             (Method::Ranks, Some(interval)) => interval,
             (Method::Exact, _) if self.shift > 0.0 => return (Verdict::Slower, None),

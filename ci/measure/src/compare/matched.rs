@@ -38,15 +38,14 @@ impl Runs {
         self.0.values().flatten()
     }
 
-    /// The values of each run with those of the other side's run of the same turn; none
-    /// where the sides do not have the same runs, or have one each.
-    pub(super) fn in_turns(&self, other: &Self) -> Option<Vec<(Vec<u64>, Vec<u64>)>> {
-        let (a, b) = (&self.0, &other.0);
-        let turns = a
-            .values()
-            .zip(b.values())
-            .map(|(a, b)| (a.concat(), b.concat()));
-        (a.len() > 1 && a.keys().eq(b.keys())).then(|| turns.collect())
+    /// The turns that both sides have, with the values of either.
+    pub(super) fn turns(&self, other: &Self) -> Vec<Turn> {
+        let both = self.0.iter().filter_map(|(&number, a)| {
+            let b = other.0.get(&number)?.concat();
+            let a = a.concat();
+            Some(Turn { number, a, b })
+        });
+        both.collect()
     }
 
     /// The values of what was set up anew each time: of each run, or where there is
@@ -58,6 +57,13 @@ impl Runs {
             _ => self.0.values().map(|passes| passes.concat()).collect(),
         }
     }
+}
+
+/// A run of either side, one after the other.
+pub(super) struct Turn {
+    pub(super) number: usize,
+    pub(super) a: Vec<u64>,
+    pub(super) b: Vec<u64>,
 }
 
 /// The series of one side.

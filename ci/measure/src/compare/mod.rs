@@ -14,12 +14,12 @@
 //!    of Hodges and Lehmann's shift of the logarithms: the interval of the same
 //!    test, with the same batches, so that both never contradict each other.
 //!    The ratio of two medians would need a bootstrap, and so numbers by chance.
-//! 4. They differ by more than the two time stamps of a span cost, and cache lines
-//!    take the same time on both sides.
+//! 4. They differ by more than the two time stamps of a span cost, cache lines take the
+//!    same time on both sides, and no emulator's times are those of the host.
 //!
 //! Is the whole interval within the threshold, the series is the same; whatever is
-//! neither is inconclusive. Counts and virtual time that do not vary need none of
-//! this: there, equal is equal, and any difference is one.
+//! neither is inconclusive. Counts and virtual time need none of this: they are the
+//! same whenever they are measured, so any difference is one of the builds.
 //!
 //! Runs that took turns are held against each other turn by turn, so that what the
 //! machine did meanwhile is no difference: by Wilcoxon's test of signed ranks, the
@@ -39,7 +39,7 @@ mod signed;
 #[cfg(test)]
 mod tests;
 
-pub use judge::{CONFIDENCE, Method, Reason, Verdict};
+pub use judge::{Method, Reason, Verdict};
 pub use matched::{Difference, Key, Unlike, named};
 
 use serde::Serialize;
@@ -58,6 +58,9 @@ pub struct Rules {
     pub threshold: f64,
     /// How often, at most, a comparison of equals may find a significant series.
     pub significance: f64,
+    /// Whether A's runs and B's were measured in turns, the first of A with the first of
+    /// B and so on.
+    pub take_turns: bool,
 }
 
 impl Default for Rules {
@@ -65,6 +68,7 @@ impl Default for Rules {
         Self {
             threshold: 0.1,
             significance: 0.01,
+            take_turns: false,
         }
     }
 }
@@ -130,7 +134,7 @@ pub struct Compared {
 /// Compares two measurements, each of one run or more.
 pub fn compare(a: &[Metrics], b: &[Metrics], rules: &Rules) -> Result<Comparison, Unlike> {
     let matched = matched::matched(a, b)?;
-    let ground = ground::Ground::new(a.iter().chain(b), &matched);
+    let ground = ground::Ground::new(a.iter().chain(b), &matched, rules.take_turns);
     let both = matched.both.iter();
     let findings: Vec<_> = both
         .map(|(key, a, b)| judge::find(&key.dimensions, a, b, &ground))

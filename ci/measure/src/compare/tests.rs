@@ -52,9 +52,11 @@ fn counts_that_do_not_vary_are_compared_exactly() {
     let fewer = only(&counted(&[500]), &counted(&[400]));
     assert_eq!(fewer.verdict, Verdict::Faster);
     assert!(fewer.beyond_threshold && !fewer.is_slower_beyond());
-    // They vary, but are the same.
-    let same = only(&counted(&[500, 510]), &counted(&[500, 510]));
-    assert_eq!(same.verdict, Verdict::Same);
+    // They vary, but are the same; or are others, on the same level or not.
+    let vary = |b: &[u64]| only(&counted(&[500, 510]), &counted(b)).verdict;
+    assert_eq!(vary(&[500, 510]), Verdict::Same);
+    assert_eq!(vary(&[510, 500, 500, 510]), Verdict::Same);
+    assert_eq!(vary(&[500, 511]), Verdict::Slower);
 }
 
 #[test]
@@ -107,6 +109,60 @@ fn what_is_within_two_time_stamps_or_measured_on_moved_cpus_is_inconclusive() {
     assert_eq!(reason(190, 110), None);
     assert_eq!(reason(210, 110), Some(Reason::Stamps));
     assert_eq!(reason(10, 210), Some(Reason::Moved));
+}
+
+#[test]
+fn a_turn_in_which_the_cpus_moved_is_left_out_and_an_emulators_times_need_turns() {
+    let run = |stall_ns: u64, transfer_ns: u64| {
+        let mut run = timed(4, &[stall_ns; 60]);
+        let transfer = Series::new(
+            Metric::Transfer,
+            dimensions(ClockKind::Tsc),
+            vec![transfer_ns; 9],
+        );
+        run.series.push(transfer);
+        run
+    };
+    let a: Vec<_> = [100, 100, 100, 100, 500, 100]
+        .map(|ns| run(500 * ns / 100, ns))
+        .to_vec();
+    let b: Vec<_> = [100, 500, 100, 100, 100, 100]
+        .map(|ns| run(900 * ns / 100, ns))
+        .to_vec();
+    let turns = Rules {
+        take_turns: true,
+        ..Rules::default()
+    };
+    let stall = |a: &[Metrics], b: &[Metrics], rules: &Rules| {
+        let comparison = compare(a, b, rules).unwrap();
+        let is_stall = |one: &Compared| one.key.metric == Metric::Stall;
+        comparison.series.into_iter().find(is_stall).unwrap()
+    };
+    let found = stall(&a, &b, &turns);
+    assert!((found.ratio - 1.8).abs() < 1e-9, "{found:?}");
+    assert!(found.is_slower_beyond(), "{found:?}");
+    // Of all turns but one.
+    let moved = stall(&a[..2], &b[..2], &turns);
+    assert_eq!(moved.reason, Some(Reason::Moved));
+    let emulated: Vec<_> = [run(500, 100), run(500, 100)].to_vec();
+    let emulated = emulated.into_iter().map(|mut run| {
+        run.emulated.insert("model".to_owned());
+        for series in &mut run.series {
+            series.dimensions.machine = Some("model".to_owned());
+        }
+        run
+    });
+    let a: Vec<_> = emulated.collect();
+    let mut b = a.clone();
+    for run in &mut b {
+        for value in &mut run.series[0].values {
+            *value += 500;
+        }
+    }
+    assert_eq!(
+        stall(&a, &b, &Rules::default()).reason,
+        Some(Reason::Emulated)
+    );
 }
 
 #[test]

@@ -4,6 +4,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use serde::Deserialize;
+
 use super::{Metric, Metrics, SCHEMA_VERSION};
 
 /// Why a file of metrics is of no use.
@@ -53,20 +55,28 @@ pub enum MetricsError {
     },
 }
 
+/// What a file of any layout has.
+#[derive(Deserialize)]
+struct Head {
+    schema_version: u32,
+}
+
 impl Metrics {
     /// Reads a file.
     pub fn read(path: &Path) -> Result<Self, MetricsError> {
         let own = || path.to_owned();
         let text =
             fs::read_to_string(path).map_err(|error| MetricsError::Io { path: own(), error })?;
-        let metrics: Self = serde_json::from_str(&text)
-            .map_err(|error| MetricsError::Damaged { path: own(), error })?;
-        if metrics.schema_version != SCHEMA_VERSION {
+        let damaged = |error| MetricsError::Damaged { path: own(), error };
+        // Of another layout nothing else needs to be there.
+        let Head { schema_version } = serde_json::from_str(&text).map_err(damaged)?;
+        if schema_version != SCHEMA_VERSION {
             return Err(MetricsError::Version {
                 path: own(),
-                found: metrics.schema_version,
+                found: schema_version,
             });
         }
+        let metrics: Self = serde_json::from_str(&text).map_err(damaged)?;
         for series in &metrics.series {
             let nr_of_passes = series
                 .passes
@@ -135,7 +145,7 @@ mod tests {
         for (text, word) in [
             (text[..text.len() / 2].to_owned(), "cut short"),
             (
-                text.replace("\"schema_version\":1", "\"schema_version\":2"),
+                r#"{"schema_version": 2, "all": "else"}"#.to_owned(),
                 "version 2",
             ),
             (text.replace("call_in_skew", "mood"), "mood"),

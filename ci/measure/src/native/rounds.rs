@@ -43,6 +43,8 @@ pub(super) struct Rounds<'a> {
     /// By CPU of the topology: the number that it is reported by.
     numbers: Vec<u32>,
     clock: Clock,
+    /// Whether all CPUs' counters are one clock.
+    is_one_clock: bool,
     patience: Patience,
     load_ns: u64,
     nr_warm_up: u32,
@@ -65,6 +67,7 @@ pub(super) struct Rounds<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pace {
     pub(super) clock: Clock,
+    pub(super) is_one_clock: bool,
     pub(super) patience: Patience,
     pub(super) load_us: u64,
     pub(super) nr_warm_up: u32,
@@ -82,6 +85,7 @@ impl<'a> Rounds<'a> {
             contenders,
             numbers,
             clock: pace.clock,
+            is_one_clock: pace.is_one_clock,
             patience: pace.patience,
             load_ns: pace.load_us.saturating_mul(1000),
             nr_warm_up: pace.nr_warm_up,
@@ -119,7 +123,6 @@ impl<'a> Rounds<'a> {
             load_ns: self.load_ns,
             revision: &self.revisions[core as usize],
         };
-        let is_lowest = self.topology.threads_of(core).next() == Some(number);
         let is_control = number == 0;
         let room = if is_control { self.nr_iterations } else { 0 };
         let empty = || Vec::with_capacity(room as usize);
@@ -129,9 +132,6 @@ impl<'a> Rounds<'a> {
         for iteration in 0..self.nr_all() {
             for (place, &contender) in self.contenders.iter().enumerate() {
                 round += 1;
-                if is_lowest {
-                    machine::reset(cpu.revision);
-                }
                 if is_control {
                     let shift = shift(round);
                     let prepared = Arc::new(Prepared::new(contender, &self.topology));
@@ -167,6 +167,11 @@ impl<'a> Rounds<'a> {
         let Some(prepared) = self.lock().clone() else {
             return;
         };
+        // All CPUs are done with the last round, and none begins before this one is ready.
+        let core = self.topology.core_of(number);
+        if self.topology.threads_of(core).next() == Some(number) {
+            machine::reset(cpu.revision);
+        }
         // Relaxed: it is another only after this CPU is ready.
         let last_ns = self.begins_ns.load(Ordering::Relaxed);
         // AcqRel, also of `nr_done`: whoever counts all of them has all that they did.
@@ -183,7 +188,8 @@ impl<'a> Rounds<'a> {
             self.wait(|| self.begins_ns.load(Ordering::Acquire) != last_ns);
             self.begins_ns.load(Ordering::Relaxed)
         };
-        self.wait(|| cpu.now_ns() >= begins_ns);
+        // Counters that are apart have no moment in common.
+        self.wait(|| !self.is_one_clock || cpu.now_ns() >= begins_ns);
         prepared.attend(number, cpu);
         drop(prepared);
         self.nr_done.fetch_add(1, Ordering::AcqRel);

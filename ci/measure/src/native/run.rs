@@ -85,6 +85,7 @@ pub(super) fn run_on(
 
     let pace = Pace {
         clock: facts.clock(),
+        is_one_clock: facts.synchronised,
         patience: crew.patience,
         load_us: setting.load_us,
         nr_warm_up: setting.nr_warm_up,

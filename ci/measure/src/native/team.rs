@@ -1,7 +1,7 @@
 //! Threads that are kept on their CPUs while they work together.
 
 use std::io;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -25,6 +25,7 @@ pub(super) fn together<T: Send>(
     watch: &mut dyn FnMut(),
 ) -> io::Result<Vec<T>> {
     let may_begin = AtomicU32::new(WAIT);
+    let nr_ended = AtomicUsize::new(0);
     let caller = thread::current();
     let part = |index: usize, cpu: Option<u32>| {
         // Where it cannot be kept on its CPU it works all the same, since the others
@@ -36,6 +37,9 @@ pub(super) fn together<T: Send>(
         }
         let goes = may_begin.load(Ordering::Relaxed) == GO;
         let done = goes.then(|| work(index));
+        // Release pairs with the Acquire below: whoever counts all of them joins them
+        // without a wait.
+        nr_ended.fetch_add(1, Ordering::Release);
         caller.unpark();
         pinned.map(|()| done)
     };
@@ -53,7 +57,9 @@ pub(super) fn together<T: Send>(
             }
         }
         may_begin.store(GO, Ordering::Relaxed);
-        while !threads.iter().all(thread::ScopedJoinHandle::is_finished) {
+        while nr_ended.load(Ordering::Acquire) < threads.len()
+            && !threads.iter().all(thread::ScopedJoinHandle::is_finished)
+        {
             watch();
             thread::park_timeout(WATCH);
         }

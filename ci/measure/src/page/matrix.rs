@@ -33,7 +33,7 @@ pub(super) fn plot(scene: &Scene) -> Result<Option<Plot>, Failure> {
         return Ok(None);
     };
     // Shades span a factor of two at least, so that equal times look alike.
-    let most = longest.max(least.max(1) * 2);
+    let most = longest.max(least.max(1).saturating_mul(2));
     let title = "A cache line's way from one CPU to another".to_owned();
     let below = format!("{} · median one-way time", scene.name);
     let nr = i32::try_from(blocks.len()).unwrap_or(1);

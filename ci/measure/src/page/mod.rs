@@ -38,8 +38,7 @@ use crate::iteration::Iteration;
 use crate::metrics::{Metrics, Stage};
 
 pub use digest::{Digest, Growth, GrowthLine, Line, digests};
-pub use phases::{Phase, PhaseSpan, phases};
-pub use trace::trace;
+use trace::trace;
 
 /// One load that is shown CPU by CPU.
 #[derive(Clone, Debug, PartialEq, Eq)]

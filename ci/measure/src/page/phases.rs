@@ -4,7 +4,7 @@ use crate::iteration::{CpuTimes, Iteration};
 
 /// What a CPU does while it is stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Phase {
+pub(super) enum Phase {
     /// It has called in, and others have not.
     Wait,
     /// All have called in, and it has not seen the gate open.
@@ -19,18 +19,18 @@ pub enum Phase {
 
 /// A phase of one CPU, in ns of the iteration's clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PhaseSpan {
+pub(super) struct PhaseSpan {
     /// Which.
-    pub phase: Phase,
+    pub(super) phase: Phase,
     /// When it begins.
-    pub from_ns: u64,
+    pub(super) from_ns: u64,
     /// When it ends, not before it begins.
-    pub to_ns: u64,
+    pub(super) to_ns: u64,
 }
 
 impl Phase {
     /// All, in the order that they come in.
-    pub const ALL: [Self; 5] = [
+    pub(super) const ALL: [Self; 5] = [
         Self::Wait,
         Self::Gate,
         Self::Load,
@@ -40,7 +40,7 @@ impl Phase {
 
     /// What legends and traces call it.
     #[must_use]
-    pub const fn name(self) -> &'static str {
+    pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Wait => "wait for the others",
             Self::Gate => "gate",
@@ -54,7 +54,7 @@ impl Phase {
 /// The phases of one CPU, as far as its moments are known. What lies between two of
 /// them, such as waiting for other cores' writes, has no name of its own.
 #[must_use]
-pub fn phases(iteration: &Iteration, cpu: &CpuTimes) -> Vec<PhaseSpan> {
+pub(super) fn phases(iteration: &Iteration, cpu: &CpuTimes) -> Vec<PhaseSpan> {
     let last =
         |moment: fn(&CpuTimes) -> Option<u64>| iteration.cpus.iter().filter_map(moment).max();
     let last_call_ns = last(|cpu| cpu.called_in_ns);

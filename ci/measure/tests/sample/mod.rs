@@ -195,12 +195,13 @@ pub(crate) fn metrics() -> Metrics {
     }
     let provenance = json!({
         "commit": "53e2fdd", "host_cpu": "Example CPU @ 2.60 GHz",
-        "kernel": "Linux 6.12", "command": "muster bench rendezvous --loads 2000",
+        "kernel": "Linux 6.12", "command": "muster bench native simulated --loads 2000",
     });
     let mut metrics = Metrics::new(provenance, series);
     metrics.clock = Some(json!({
-        "kind": "tsc", "invariant": true, "khz": 2_600_000,
-        "offsets_ns": [0, 3], "resolution_ns": 1,
+        "invariant": true, "khz": 2_600_000, "source": "cpuid-15", "measured_khz": 2_600_004,
+        "stamp_ns": 11, "nr_pairs": 1, "synchronised": true,
+        "worst": {"from": 0, "to": 1, "offset_ns": 3, "bound_ns": 40},
     }));
     metrics.not_measured = vec![
         "native above 2 CPUs: this host has 2".to_owned(),
