@@ -115,11 +115,13 @@ fn as_declared(ended: &Ended) -> Result<&Ended, Failed> {
 
 /// By package and core how its CPUs ended and on which revision. Which of a core's
 /// CPUs leads is for the machine to choose: who took the update led or followed,
-/// and of the others only how many ended how is the same.
+/// and of the others only how many ended how is the same. What a parked one shows is
+/// its core's, unless it was let go before the core had loaded, as `linux` may.
 fn ends(result: &RunResult) -> BTreeMap<(u32, u32), Vec<String>> {
     let mut ends = BTreeMap::<_, Vec<_>>::new();
     for cpu in &result.cpus {
-        let after = cpu.after.map_or("-".to_owned(), |after| after.to_string());
+        let shown = cpu.after.filter(|_| cpu.outcome != Outcome::Parked);
+        let after = shown.map_or("-".to_owned(), |after| after.to_string());
         let outcome = match cpu.outcome {
             Outcome::Updated | Outcome::Followed => "updated|followed",
             other => other.name(),
