@@ -83,6 +83,16 @@ fn a_wrong_command_line_is_usage_and_names_what_is_wrong() {
         ("compare HEAD HEAD --threshold=x", "such as 10"),
         ("compare HEAD HEAD --runs 0", "1..=100"),
         ("compare HEAD HEAD --bench=--json", "--json"),
+        ("bench walk", "simulated"),
+        ("bench native --loads 0", "--loads"),
+        ("bench simulated --cpus 8192", "2..=4096"),
+        ("bench simulated --cpus 3 --threads 2", "3 CPUs"),
+        ("bench simulated --costs /nonexistent", "TOML file"),
+        ("budget --cpus 0", "1..=4096"),
+        ("budget --cpus 3 --threads 2", "3 CPUs"),
+        ("budget --cpus 4 --load-us 99999999999999", "a day"),
+        ("budget --cpus 4 --limit 20s", "watchdog=20s"),
+        ("budget --cpus 4 --costs /nonexistent", "TOML file"),
         ("man walk", "walk"),
     ] {
         let said = stderr(line, 2);
@@ -125,6 +135,44 @@ fn json_is_alone_on_the_standard_output() {
     let written: Value = serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap();
     assert_eq!(written, json);
     assert!(fs::read_to_string(junit).unwrap().contains("testcase"));
+}
+
+#[test]
+fn a_budget_is_kept_or_broken_at_the_worst() {
+    let line = "budget --cpus 64 --protocol muster,xen-v5 --limit watchdog=20s";
+    let text = stdout(line, 5);
+    for words in ["kept          watchdog's", "BROKEN        watchdog's"] {
+        assert!(text.contains(words), "{text}");
+    }
+    let json: Value = serde_json::from_str(&stdout(&format!("{line} --json"), 5)).unwrap();
+    let worst_us = json[0]["worst_us"].as_u64().unwrap();
+    let of_parts = json[0]["parts"].as_array().unwrap().iter();
+    let of_parts = of_parts.map(|part| part["at_most_us"].as_u64().unwrap());
+    assert_eq!(of_parts.sum::<u64>(), worst_us);
+    assert_eq!(json[0]["limits"][0]["limit"]["at_most_us"], 20_000_000);
+    let kept = |of: usize| &json[of]["limits"][0]["at_worst"];
+    assert_eq!([kept(0), kept(1)], [true, false]);
+    stdout("budget --cpus 64 --protocol muster --limit watchdog=20s", 0);
+}
+
+#[test]
+fn the_costs_of_a_budget_are_those_of_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("costs.toml");
+    let line = format!(
+        "budget --cpus 4 --protocol muster --json --costs {}",
+        path.display()
+    );
+    let expected_us = |costs: &str| {
+        fs::write(&path, costs).unwrap();
+        let json: Value = serde_json::from_str(&stdout(&line, 0)).unwrap();
+        json[0]["expected_us"].as_u64().unwrap()
+    };
+    assert!(expected_us("revision = 500_000") > expected_us("") + 400);
+    fs::write(&path, "revision = -1").unwrap();
+    assert!(stderr(&line, 2).contains("revision"));
+    fs::write(&path, "hit = 0\npause = 0").unwrap();
+    assert!(stderr(&line, 2).contains("pause"));
 }
 
 #[test]

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use clap::CommandFactory;
 use indicatif::{ProgressBar, ProgressDrawTarget};
-use measure::simulated::SettingError;
+use measure::simulated::{SettingError, SimulatedError};
 use serde::Serialize;
 
 use crate::cli::{Cli, Json, Output, RunArgs, Verb};
@@ -102,6 +102,7 @@ pub fn exit_of(error: &anyhow::Error) -> Exit {
         || error.is::<UnknownVerb>()
         || error.is::<TopologyError>()
         || error.is::<SettingError>()
+        || matches!(error.downcast_ref(), Some(SimulatedError::Setting(_)))
         || error.is::<budget::CostsError>()
         || error.is::<crate::blob::Error>()
         || error.is::<firmware::SyntheticError>()

@@ -44,10 +44,10 @@ mod words;
 #[cfg(test)]
 mod tests;
 
-pub use machine::{GpFault, Machine};
+pub use machine::{GpFault, LOOKS_PER_CLOCK, Machine};
 pub use options::{CallIn, Election, Named, Nmi, OnHang, Options, Order, Parked, Timeouts};
 pub use plan::{Plan, Task};
-pub use protocols::Name;
+pub use protocols::{NR_BATCHES, Name};
 pub use rendezvous::{Rendezvous, Unanswered};
 pub use slot::{Moments, Outcome, Record, Role};
 pub use topology::{Place, Topology};

@@ -6,7 +6,7 @@ pub struct GpFault;
 
 /// How often a CPU that waits looks before it looks at the clock, which costs it
 /// more. As many pauses take a few microseconds at most.
-const LOOKS_PER_CLOCK: u32 = 16;
+pub const LOOKS_PER_CLOCK: u32 = 16;
 
 /// One CPU of the machine: each method acts on the CPU that calls it.
 pub trait Machine {

@@ -17,6 +17,7 @@ pub struct Limit {
     /// What it is of.
     pub name: String,
     /// How long.
+    #[serde(rename = "at_most_us")]
     pub at_most: Us,
 }
 
@@ -57,7 +58,7 @@ impl fmt::Display for Us {
         let text = match self.0 {
             us @ 0..1_000 => format!("{us} µs"),
             us @ 1_000..1_000_000 => format!("{} ms", decimal(us, 3)),
-            us => format!("{} s", decimal(us / 1_000, 3)),
+            us => format!("{} s", decimal(us, 6)),
         };
         f.pad(&text)
     }
@@ -81,9 +82,11 @@ impl FromStr for Limit {
     fn from_str(text: &str) -> Result<Self, LimitError> {
         let read = || {
             let (name, time) = text.split_once('=')?;
-            let digits = time.trim_end_matches(|c: char| !c.is_ascii_digit());
-            let factor = match time[digits.len()..].trim() {
-                "us" | "µs" => 1,
+            let time = time.trim();
+            let unit = time.trim_start_matches(|c: char| c.is_ascii_digit());
+            let digits = &time[..time.len() - unit.len()];
+            let factor = match unit.trim_start() {
+                "us" | "µs" | "μs" => 1,
                 "ms" => 1_000,
                 "s" => 1_000_000,
                 _ => return None,
@@ -114,7 +117,7 @@ mod tests {
             (30_050, "30.05 ms"),
             (999_999, "999.999 ms"),
             (1_000_000, "1 s"),
-            (1_030_999, "1.03 s"),
+            (1_030_999, "1.030999 s"),
             (4_097_060_000, "4097.06 s"),
         ] {
             assert_eq!(Us(us).to_string(), text);
@@ -126,6 +129,7 @@ mod tests {
         for (text, us) in [
             ("watchdog=20s", 20_000_000),
             ("storage=30 s", 30_000_000),
+            (" a = 5s ", 5_000_000),
             ("x=5ms", 5_000),
             ("y=7us", 7),
             ("z=7µs", 7),
@@ -133,7 +137,7 @@ mod tests {
             assert_eq!(text.parse::<Limit>().unwrap().at_most, Us(us));
         }
         for text in [
-            "", "20s", "=20s", "a=", "a=s", "a=20", "a=1.5s", "a=-1s", "a=2h",
+            "", "20s", "=20s", "a=", "a=s", "a=20", "a=1.5s", "a=-1s", "a=+5s", "a=2h", "a=5s 3",
         ] {
             let error = text.parse::<Limit>().unwrap_err().to_string();
             assert!(error.contains("watchdog=20s"), "{text}");

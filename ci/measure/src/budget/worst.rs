@@ -1,52 +1,89 @@
 //! How long each protocol may take at the worst: its time-outs, one after another,
 //! as its code enforces them.
 //!
-//! What is added up is the longest way of a CPU whose own write takes what writes
-//! take: the others are as late and as slow as they can be without a time-out that
-//! ends it earlier. A test plays these ways through. A wait looks at its clock once
-//! in some rounds, so each may take a microsecond more.
+//! What may go wrong is what a load can bring about: another CPU answers the call
+//! late or never, or its write takes longer or never ends, always so that no time-out
+//! ends it earlier than need be. Of all ways that a CPU can then go whose own write
+//! takes what writes take, the longest counts, from its call-in to its leaving. Tests
+//! play these ways through, and many others by chance.
+//!
+//! Left out is what a CPU does between its waits, and that a wait looks at its clock
+//! once in some rounds: microseconds. CPUs that are held up elsewhere, by an SMI or
+//! by a hypervisor, come on top.
 
-use rendezvous::{Name, OnHang, Order};
+use rendezvous::{NR_BATCHES, Name, OnHang, Order};
 
 use super::{Part, Us};
 use crate::simulated::Setting;
 
-/// Batches of `batches`, by the lowest bits of the APIC ids.
-const NR_BATCHES: u32 = 8;
+/// The parts of a CPU's way, one after another.
+type Way = Vec<Part>;
 
 /// The sizes and times of a setting.
 struct Sizes {
     cpus: u64,
     cores: u64,
+    has_siblings: bool,
+    /// CPUs that write: each on AMD's, else the lowest of each core.
+    writers: u64,
     call_in: Us,
     update: Us,
     load: Us,
 }
 
-/// The parts of the longest way, and how long a CPU stands still in it.
+/// The longest way, and how long a CPU stands still in it.
 pub(super) struct Worst {
-    pub(super) parts: Vec<Part>,
+    pub(super) parts: Way,
     pub(super) stopped: Us,
 }
 
 pub(super) fn worst(setting: &Setting) -> Worst {
-    let sizes = Sizes {
-        cpus: setting.nr_cpus().into(),
-        cores: (setting.nr_cpus() / setting.nr_threads).into(),
-        call_in: Us(setting.timeouts.call_in_us),
-        update: Us(setting.timeouts.update_us),
-        load: Us(setting.load_us),
-    };
-    let parts = match setting.protocol {
+    let sizes = Sizes::of(setting);
+    let ways = match setting.protocol {
+        _ if sizes.cpus == 1 => vec![alone(setting, &sizes)],
         Name::Muster => muster(setting, &sizes),
-        Name::SerialChain => return serial_chain(setting, &sizes),
+        Name::SerialChain => vec![serial_chain(setting, &sizes)],
         Name::XenV5 => xen_v5(&sizes),
-        Name::Xen => xen(setting, &sizes),
+        Name::Xen => xen(&sizes),
         Name::Linux => linux(setting, &sizes),
         Name::Batches => batches(setting, &sizes),
     };
-    let stopped = parts.iter().map(|part| part.at_most).sum();
+    let parts = ways.into_iter().max_by_key(|way| total(way));
+    let mut parts = parts.unwrap_or_default();
+    parts.retain(|part| part.at_most > Us(0));
+    let stopped = if stops_all(setting) {
+        total(&parts)
+    } else {
+        sizes.load
+    };
     Worst { parts, stopped }
+}
+
+/// Whether a CPU stands still from its call-in until it leaves, or for its own write
+/// alone.
+pub(super) fn stops_all(setting: &Setting) -> bool {
+    setting.protocol != Name::SerialChain
+}
+
+/// How long all parts take.
+pub(super) fn total(way: &[Part]) -> Us {
+    way.iter().map(|part| part.at_most).sum()
+}
+
+impl Sizes {
+    fn of(setting: &Setting) -> Self {
+        let cpus = setting.nr_cpus().into();
+        let cores = u64::from(setting.nr_packages) * u64::from(setting.nr_cores);
+        Self {
+            cpus,
+            cores,
+            has_siblings: setting.nr_threads > 1,
+            writers: if setting.is_amd { cpus } else { cores },
+            call_in: Us(setting.timeouts.call_in_us),
+            update: Us(setting.timeouts.update_us),
+            load: Us(setting.load_us),
+        }
+    }
 }
 
 fn part(at_most: Us, why: impl Into<String>) -> Part {
@@ -56,46 +93,75 @@ fn part(at_most: Us, why: impl Into<String>) -> Part {
     }
 }
 
-fn muster(setting: &Setting, sizes: &Sizes) -> Vec<Part> {
-    let Sizes {
+/// Looking the update up once more.
+fn parse(setting: &Setting) -> Us {
+    Us(setting.costs.parse.div_ceil(1000))
+}
+
+fn alone(setting: &Setting, sizes: &Sizes) -> Way {
+    let parse = match setting.protocol {
+        Name::SerialChain => parse(setting),
+        _ => Us(0),
+    };
+    vec![
+        part(parse, "It reads the blob."),
+        part(sizes.load, "It writes, and there is nobody to wait for."),
+    ]
+}
+
+fn muster(setting: &Setting, sizes: &Sizes) -> Vec<Way> {
+    let &Sizes {
         cores,
         call_in,
         update,
         load,
         ..
-    } = *sizes;
+    } = sizes;
     let (nr_steps, steps) = match setting.options.order {
         Order::Serial => (cores, format!("one step for each of {cores} cores")),
         Order::Canary if cores > 1 => (2, "a step for the canary and one for the rest".into()),
         Order::Parallel | Order::Canary => (1, "one step, since all cores write at once".into()),
     };
-    vec![
+    let gate = || {
         part(
             call_in,
             "The gate opens or closes before that, counted from the call, for all CPUs.",
-        ),
+        )
+    };
+    let mut through = vec![
+        gate(),
         part(
             update * nr_steps,
             format!("From the gate on each step has {update}: {steps}. Then all leave."),
         ),
-        part(
+    ];
+    if setting.is_amd && sizes.has_siblings {
+        through.push(part(
             load,
             "A thread that began to write just before that is not torn out of its write.",
+        ));
+        return vec![through];
+    }
+    let longer_than_its_step = vec![
+        gate(),
+        part(
+            update * (nr_steps - 1),
+            format!("From the gate on each step before the last has {update}: {steps}."),
         ),
-    ]
+        part(
+            load,
+            "A leader of the last step is not torn out of its write, which takes longer.",
+        ),
+    ];
+    vec![through, longer_than_its_step]
 }
 
-fn serial_chain(setting: &Setting, sizes: &Sizes) -> Worst {
-    let Sizes {
-        cpus,
-        call_in,
-        update,
-        load,
-        ..
-    } = *sizes;
-    let parse = Us(setting.costs.parse.div_ceil(1000));
-    let nr_before = cpus - 1;
-    let parts = vec![
+fn serial_chain(setting: &Setting, sizes: &Sizes) -> Way {
+    let &Sizes {
+        call_in, update, ..
+    } = sizes;
+    let nr_before = sizes.cpus - 1;
+    vec![
         part(
             call_in,
             "The first CPU's turn has to come before that, counted from the call.",
@@ -105,25 +171,20 @@ fn serial_chain(setting: &Setting, sizes: &Sizes) -> Worst {
             format!("Each CPU waits {update} longer for each before it: {nr_before} at the last."),
         ),
         part(
-            parse + load,
+            parse(setting) + sizes.load,
             "A CPU whose turn comes just before that reads the blob and writes.",
         ),
-    ];
-    // Who waits has interrupts on.
-    Worst {
-        parts,
-        stopped: load,
-    }
+    ]
 }
 
 /// The end of those that Xen and Linux stop by their own means.
 fn stop_machine(sizes: &Sizes) -> Part {
-    let Sizes {
+    let &Sizes {
         cpus,
         call_in,
         update,
         ..
-    } = *sizes;
+    } = sizes;
     part(
         call_in + update * cpus,
         format!(
@@ -134,128 +195,160 @@ fn stop_machine(sizes: &Sizes) -> Part {
     )
 }
 
-fn xen_v5(sizes: &Sizes) -> Vec<Part> {
-    let Sizes {
-        cpus,
-        call_in,
-        update,
-        load,
-        ..
-    } = *sizes;
-    let nr_others = cpus - 1;
-    vec![
-        part(
-            call_in,
-            "Each CPU waits as long as that for the others, counted from its own call-in.",
-        ),
-        part(load, "It writes."),
-        part(
-            update * nr_others,
-            format!(
-                "It waits for the others to come out, for {update} that is granted anew after \
-                 each: {nr_others} times. Whoever then misses one goes on."
-            ),
-        ),
-        stop_machine(sizes),
-    ]
+/// Each CPU's own wait for all, of those that decide by themselves.
+fn own_call_in(sizes: &Sizes) -> Part {
+    part(
+        sizes.call_in,
+        "Each CPU waits as long as that for the others, counted from its own call-in.",
+    )
 }
 
-fn xen(setting: &Setting, sizes: &Sizes) -> Vec<Part> {
-    let Sizes {
+fn write(sizes: &Sizes) -> Part {
+    part(sizes.load, "It writes.")
+}
+
+fn xen_v5(sizes: &Sizes) -> Vec<Way> {
+    let &Sizes { cores, update, .. } = sizes;
+    let wait_for = |nr_leaders: u64| {
+        // One that gave up at its call-in does not come out either.
+        let nr_times = nr_leaders.max(1);
+        part(
+            update * nr_times,
+            format!(
+                "It waits for the others to come out, for {update} that is granted anew after \
+                 each that wrote: {nr_times} times. Whoever then misses one goes on."
+            ),
+        )
+    };
+    let mut leader = vec![own_call_in(sizes), write(sizes), wait_for(cores - 1)];
+    if cores > 1 {
+        leader.push(stop_machine(sizes));
+    }
+    let mut ways = vec![leader];
+    if sizes.has_siblings {
+        ways.push(vec![
+            own_call_in(sizes),
+            wait_for(cores),
+            stop_machine(sizes),
+        ]);
+    }
+    ways
+}
+
+fn xen(sizes: &Sizes) -> Vec<Way> {
+    let &Sizes {
         cpus,
-        cores,
+        writers,
         call_in,
         update,
-        load,
-    } = *sizes;
-    let nr_writers = if setting.is_amd { cpus } else { cores };
-    let nr_others = nr_writers - 1;
-    if cpus == 1 {
-        return vec![part(load, "It writes, and there is nobody to wait for.")];
-    }
-    let nr_patience = cpus + 1;
-    vec![
+        ..
+    } = sizes;
+    let wait_for_control = || {
         part(
-            call_in + update * nr_patience,
+            call_in + update * (cpus + 1),
             format!(
                 "Another thread waits for the control thread, which writes first, as long as the \
                  call-in has and {update} for each of {cpus} CPUs and once more; the protocol's \
                  origin for ever."
             ),
-        ),
-        part(load, "It writes when the control thread has."),
+        )
+    };
+    let wait_for = |nr_writers: u64| {
         part(
-            update * nr_others,
+            update * nr_writers,
             format!(
                 "The control thread waits for those that write besides it, for {update} that is \
-                 granted anew after each: {nr_others} times."
+                 granted anew after each: {nr_writers} times."
             ),
+        )
+    };
+    let mut control = vec![
+        part(
+            call_in,
+            "The control thread waits as long as that for the others.",
         ),
-        stop_machine(sizes),
-    ]
-}
-
-fn linux(setting: &Setting, sizes: &Sizes) -> Vec<Part> {
-    let Sizes {
-        call_in,
-        update,
-        load,
-        ..
-    } = *sizes;
-    let mut parts = vec![part(
-        call_in,
-        "Each CPU waits as long as that for the others, counted from its own call-in.",
-    )];
-    if setting.nr_threads > 1 {
-        parts.push(part(
-            update,
-            "A sibling waits as long as that for its core's first thread.",
-        ));
+        write(sizes),
+        wait_for(writers - 1),
+    ];
+    let mut ways = vec![vec![wait_for_control(), stop_machine(sizes)]];
+    if writers > 1 {
+        control.push(stop_machine(sizes));
+        let mut other = vec![wait_for_control(), write(sizes)];
+        // Beside itself and the control thread, which are through.
+        if writers > 2 {
+            other.push(wait_for(writers - 2));
+            other.push(stop_machine(sizes));
+        }
+        ways.push(other);
     }
-    parts.push(part(
-        load,
-        "It writes, where it finds its revision old (each on AMD's CPUs, else the first thread).",
-    ));
-    parts.push(stop_machine(sizes));
-    parts
+    ways.push(control);
+    ways
 }
 
-fn batches(setting: &Setting, sizes: &Sizes) -> Vec<Part> {
-    let Sizes {
+fn linux(setting: &Setting, sizes: &Sizes) -> Vec<Way> {
+    let mut leader = vec![own_call_in(sizes), write(sizes)];
+    if sizes.writers > 1 {
+        leader.push(stop_machine(sizes));
+    }
+    let mut ways = vec![leader];
+    if sizes.has_siblings {
+        let wait = || {
+            part(
+                sizes.update,
+                "A sibling waits as long as that for its core's first thread.",
+            )
+        };
+        ways.push(vec![own_call_in(sizes), wait(), stop_machine(sizes)]);
+        if setting.is_amd {
+            let mut writes = vec![own_call_in(sizes), wait(), write(sizes)];
+            // Beside itself and its core's first thread, which is through.
+            if sizes.cpus > 2 {
+                writes.push(stop_machine(sizes));
+            }
+            ways.push(writes);
+        }
+    }
+    ways
+}
+
+fn batches(setting: &Setting, sizes: &Sizes) -> Vec<Way> {
+    let &Sizes {
         call_in,
         update,
         load,
         ..
-    } = *sizes;
-    let batch = (0..setting.nr_cpus()).map(|cpu| setting.apic_id(cpu) % NR_BATCHES);
-    let nr_waits = u64::from(batch.max().unwrap_or(0)) + 2;
-    let patience = call_in + update * nr_waits;
-    let drive = update * NR_BATCHES.into();
-    if patience < drive {
-        return vec![
+    } = sizes;
+    let nr_batches = NR_BATCHES as u64;
+    let batch = |cpu| u64::from(setting.apic_id(cpu)) % nr_batches;
+    let called = || (1..setting.nr_cpus()).map(batch);
+    let (first, last) = (called().min().unwrap_or(0), called().max().unwrap_or(0));
+    let nr_drives = nr_batches - first;
+    let nr_waits = last + 2;
+    vec![
+        vec![
             part(load, "The control CPU writes first."),
             part(
-                drive,
+                update * nr_drives,
                 format!(
-                    "It gives {update} to each of {NR_BATCHES} batches, those without CPUs \
-                     among them where one CPU is not through."
+                    "It gives {update} to each of {nr_drives} batches from the first that has \
+                     CPUs, those without among them where one CPU is not through."
                 ),
             ),
-        ];
-    }
-    vec![
-        part(
-            patience,
-            format!(
-                "A CPU of the last batch waits for its call as long as the call-in has and \
-                 {nr_waits} times {update}, counted from the request; the first CPU's write and \
-                 the batches before it are over by then."
+        ],
+        vec![
+            part(
+                call_in + update * nr_waits,
+                format!(
+                    "A CPU of the last batch waits for its call as long as the call-in has and \
+                     {nr_waits} times {update}, counted from the request; the first CPU's write \
+                     and the batches before it are over by then."
+                ),
             ),
-        ),
-        part(
-            load,
-            "A CPU that is called just before that writes to the end.",
-        ),
+            part(
+                load,
+                "A CPU that is called just before that writes to the end.",
+            ),
+        ],
     ]
 }
 

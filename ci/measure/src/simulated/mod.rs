@@ -15,9 +15,10 @@
 //! (`sleep.rs`). So nothing is lost by it, which a test holds against a simulation
 //! round by round.
 //!
-//! Memory is sequentially consistent, a CPU does one thing after another, and only
-//! words that CPUs agree by have lines: the notes for the report are on lines of
-//! their own and cost nothing. Not simulated are soft-offline CPUs and NMIs.
+//! Memory is sequentially consistent, and a CPU does one thing after another. Of its
+//! notes for the report, each moment costs a look at the clock and the outcome an
+//! access to a line; the rest is not words that CPUs agree by and costs nothing. Not
+//! simulated are soft-offline CPUs and NMIs.
 
 mod agenda;
 mod coroutines;
@@ -36,11 +37,13 @@ use std::rc::Rc;
 use rendezvous::{Record, Rendezvous};
 
 pub use costs::CostModel;
-pub use setting::{Fault, MOST_CPUS, Setting, SettingError};
+#[cfg(test)]
+pub(crate) use setting::Fault;
+pub use setting::{MOST_CPUS, Setting, SettingError};
 
 use crate::iteration::{CpuTimes, Iteration};
 use coroutines::Coroutines;
-use world::{Misfortune, World, with};
+use world::{World, with};
 
 /// Why there is no result.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -56,28 +59,32 @@ pub enum SimulatedError {
         /// What it says.
         message: &'static str,
     },
-    /// A CPU waits for something that never comes, without a deadline.
-    #[error("CPU {cpu} waits for ever")]
-    Stuck {
-        /// Which.
-        cpu: u32,
-    },
 }
 
 /// Simulates so many loads, one after another, each with a draw of its own of how
 /// long the call takes to each CPU. Times count from the request.
 pub fn simulate(setting: &Setting, nr_loads: u32) -> Result<Vec<Iteration>, SimulatedError> {
-    let loads = run(setting, nr_loads, false)?;
-    let iteration = |records: &Vec<Record>| {
-        let of_cpu = |(cpu, record)| CpuTimes::new(cpu, setting.core_of(cpu), record);
-        Iteration {
-            cpus: (0..).zip(records).map(of_cpu).collect(),
-        }
-    };
-    Ok(loads.iter().map(iteration).collect())
+    let loads = records(setting, nr_loads)?;
+    Ok(loads.iter().map(|load| iteration(setting, load)).collect())
 }
 
-/// Each load's notes, by CPU; round by round if `is_stepwise`.
+/// The same: each load's notes, by CPU.
+pub(crate) fn records(
+    setting: &Setting,
+    nr_loads: u32,
+) -> Result<Vec<Vec<Record>>, SimulatedError> {
+    run(setting, nr_loads, false)
+}
+
+/// The moments of a load's notes.
+pub(crate) fn iteration(setting: &Setting, load: &[Record]) -> Iteration {
+    let of_cpu = |(cpu, record)| CpuTimes::new(cpu, setting.core_of(cpu), record);
+    Iteration {
+        cpus: (0..).zip(load).map(of_cpu).collect(),
+    }
+}
+
+/// Round by round if `is_stepwise`.
 fn run(
     setting: &Setting,
     nr_loads: u32,
@@ -89,14 +96,8 @@ fn run(
     world::set_up(Some(World::new(setting.clone(), is_stepwise)));
     let loads = (0..nr_loads).map(|_| {
         let rendezvous = Rc::new(Rendezvous::new(setting.protocol, plan.clone()));
-        let misfortune = load(Rc::clone(&rendezvous), &mut coroutines);
-        match misfortune {
-            Some(Misfortune::Panicked { cpu, message }) => {
-                Err(SimulatedError::Panicked { cpu, message })
-            }
-            Some(Misfortune::Stuck { cpu }) => Err(SimulatedError::Stuck { cpu }),
-            None => Ok(rendezvous.records()),
-        }
+        load(Rc::clone(&rendezvous), &mut coroutines)?;
+        Ok(rendezvous.records())
     });
     let loads = loads.collect();
     // Without a rendezvous the coroutines come to their ends.
@@ -106,20 +107,15 @@ fn run(
     loads
 }
 
-/// One load; what went wrong with the simulation itself.
+/// One load. Each wait has a deadline within the range of the clock, so all CPUs that
+/// came are through in the end.
 fn load(
     rendezvous: Rc<Rendezvous<word::SimWord>>,
     coroutines: &mut Coroutines,
-) -> Option<Misfortune> {
+) -> Result<(), SimulatedError> {
     with(|world| world.reset(Some(rendezvous)));
     while let Some(cpu) = with(World::turn) {
         coroutines.resume(cpu);
     }
-    while let Some(cpu) = with(World::drain) {
-        coroutines.resume(cpu);
-    }
-    with(|world| {
-        world.rest();
-        world.misfortune
-    })
+    with(World::finish)
 }

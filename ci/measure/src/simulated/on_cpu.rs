@@ -6,7 +6,7 @@ use super::coroutines::pause;
 use super::setting::{CONTROL, TARGET};
 use super::sleep::LOOKS_PER_CLOCK;
 use super::word::SimWord;
-use super::world::{Misfortune, Wake, World, pass, with};
+use super::world::{Wake, World, pass, with};
 
 /// What a CPU's coroutine does in a load; whether there was one.
 pub(super) fn run(cpu: u32) -> bool {
@@ -18,7 +18,6 @@ pub(super) fn run(cpu: u32) -> bool {
     } else {
         take_part(&rendezvous, cpu, &OnCpu(cpu));
     }
-    with(|world| world.end(cpu));
     true
 }
 
@@ -51,9 +50,6 @@ impl Machine for OnCpu {
             with(|world| world.begin_look(self.0));
             if let Some(found) = look() {
                 return Some(found);
-            }
-            if with(|world| world.is_draining()) {
-                return None;
             }
             self.relax();
             nr_looks += 1;
@@ -95,13 +91,7 @@ impl Machine for OnCpu {
     fn send_nmi(&self, _: u32) {}
 
     fn panic(&self, message: &'static str) {
-        let panicked = Misfortune::Panicked {
-            cpu: self.0,
-            message,
-        };
-        with(|world| {
-            world.misfortune.get_or_insert(panicked);
-        });
+        with(|world| world.panic(self.0, message));
     }
 }
 

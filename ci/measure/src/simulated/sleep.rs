@@ -1,15 +1,15 @@
 //! Waits that are not looked into round by round.
 //!
-//! A CPU that waits looks, pauses and looks again, and after so many rounds reads
-//! the clock. As long as it has its copies of the lines that it looks at, all that
+//! A CPU that waits looks at a word, pauses and looks again, and after so many rounds
+//! reads the clock. As long as it has its copy of the word's line, all that
 //! is known before: when each round begins, and which look at the clock is the one
-//! behind the deadline. So it sleeps until it loses a copy, goes on with the round
+//! behind the deadline. So it sleeps until it loses the copy, goes on with the round
 //! that is the first to miss it, and ends where it would have ended.
 
 /// Rounds between two looks at the clock, as in [`rendezvous::Machine::wait`].
-pub(super) const LOOKS_PER_CLOCK: u64 = 16;
+pub(super) const LOOKS_PER_CLOCK: u64 = rendezvous::LOOKS_PER_CLOCK as u64;
 
-/// A CPU that has its copies and waits.
+/// A CPU that has its copy and waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Sleep {
     /// When its next round begins, in ns.

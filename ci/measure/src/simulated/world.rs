@@ -7,6 +7,7 @@ use foldhash::HashMap;
 use oorandom::Rand64;
 use rendezvous::Rendezvous;
 
+use super::SimulatedError;
 use super::agenda::Agenda;
 use super::coroutines::pause;
 use super::costs::CostModel;
@@ -26,13 +27,11 @@ thread_local! {
 /// A CPU, as far as its coroutine does not know it.
 #[derive(Debug, Default)]
 struct Cpu {
-    has_begun: bool,
-    is_done: bool,
     /// The lines that it reads in this round of a wait.
     lines: Vec<u32>,
     /// While it waits and needs not be looked at.
     sleep: Option<Sleep>,
-    /// The rounds since it looked at the clock, where it lost a copy.
+    /// The rounds since it looked at the clock, where it lost the copy.
     nr_looks: Option<u64>,
 }
 
@@ -56,13 +55,6 @@ pub(super) enum Wake {
     TimedOut,
 }
 
-/// What became of one load.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Misfortune {
-    Panicked { cpu: u32, message: &'static str },
-    Stuck { cpu: u32 },
-}
-
 /// All that a load consists of.
 #[derive(Debug)]
 pub(super) struct World {
@@ -81,9 +73,8 @@ pub(super) struct World {
     line_of: HashMap<usize, u32>,
     /// By CPU on AMD's, else by core.
     revisions: Vec<u32>,
-    /// Everybody runs to the end, and nothing counts.
-    is_draining: bool,
-    pub(super) misfortune: Option<Misfortune>,
+    /// The first panic.
+    panicked: Option<SimulatedError>,
 }
 
 /// Uses this thread's world.
@@ -130,8 +121,7 @@ impl World {
             lines: Vec::new(),
             line_of: HashMap::default(),
             revisions: Vec::new(),
-            is_draining: false,
-            misfortune: None,
+            panicked: None,
             setting: Rc::new(setting),
         }
     }
@@ -146,8 +136,7 @@ impl World {
         self.lines.clear();
         self.line_of.clear();
         self.revisions = vec![BEFORE; nr_cpus as usize];
-        self.is_draining = false;
-        self.misfortune = None;
+        self.panicked = None;
         self.agenda.set(CONTROL, 0);
     }
 
@@ -171,42 +160,30 @@ impl World {
         self.now_ns
     }
 
-    pub(super) fn is_draining(&self) -> bool {
-        self.is_draining
-    }
-
     /// Turns to the CPU that is the next to go on.
     pub(super) fn turn(&mut self) -> Option<u32> {
         let (at_ns, cpu) = self.agenda.first()?;
         self.agenda.clear(cpu);
         self.now_ns = at_ns;
         self.current = Some(cpu);
-        self.cpus[cpu as usize].has_begun = true;
         Some(cpu)
     }
 
-    /// Turns to a CPU that nothing lets go on, to bring its program to the end.
-    pub(super) fn drain(&mut self) -> Option<u32> {
-        let is_left = |cpu: &Cpu| cpu.has_begun && !cpu.is_done;
-        let cpu = u32::try_from(self.cpus.iter().position(is_left)?).ok()?;
-        self.misfortune.get_or_insert(Misfortune::Stuck { cpu });
-        self.is_draining = true;
-        self.current = Some(cpu);
-        Some(cpu)
-    }
-
-    /// No CPU runs.
-    pub(super) fn rest(&mut self) {
+    /// No CPU runs any more; whether one has panicked.
+    pub(super) fn finish(&mut self) -> Result<(), SimulatedError> {
         self.current = None;
+        self.panicked.take().map_or(Ok(()), Err)
     }
 
-    pub(super) fn end(&mut self, cpu: u32) {
-        self.cpus[cpu as usize].is_done = true;
+    /// A CPU panics the machine; the protocol lets it leave all the same.
+    pub(super) fn panic(&mut self, cpu: u32, message: &'static str) {
+        let panicked = SimulatedError::Panicked { cpu, message };
+        self.panicked.get_or_insert(panicked);
     }
 
     /// Whether the CPU that runs has to pause, since others come before it.
     fn pass(&mut self, ns: u64) -> bool {
-        let Some(current) = self.current.filter(|_| !self.is_draining) else {
+        let Some(current) = self.current else {
             return false;
         };
         self.now_ns += ns;
@@ -221,9 +198,6 @@ impl World {
     /// The control CPU calls the others at once, as one interrupt to all does. Each
     /// comes when chance has it.
     pub(super) fn call_all(&mut self) {
-        if self.is_draining {
-            return;
-        }
         let CostModel {
             call, call_spread, ..
         } = *self.costs();
@@ -248,7 +222,7 @@ impl World {
     }
 
     fn access(&mut self, address: usize, access: Access) -> Turn {
-        let Some(cpu) = self.current.filter(|_| !self.is_draining) else {
+        let Some(cpu) = self.current else {
             return Turn::Free;
         };
         let number = self.line(address);
@@ -271,7 +245,7 @@ impl World {
 
     /// Serves the CPU whose turn at the line has come; what it costs it, in ns.
     pub(super) fn serve_next(&mut self, number: u32, access: Access) -> u64 {
-        let Some(cpu) = self.current.filter(|_| !self.is_draining) else {
+        let Some(cpu) = self.current else {
             return 0;
         };
         let cost_ns = self.serve(number, cpu, access);
@@ -314,20 +288,21 @@ impl World {
         self.cpus[cpu as usize].lines.clear();
     }
 
-    /// A round has found nothing: whether the CPU sleeps, since it has all that it
-    /// looked at.
+    /// A round has found nothing: whether the CPU sleeps, since it has the one line
+    /// that it looked at.
     pub(super) fn fall_asleep(&mut self, cpu: u32, deadline_ns: u64, nr_looks: u64) -> bool {
         let sleeper = &mut self.cpus[cpu as usize];
-        let has = |&number: &u32| self.lines[number as usize].is_held_by(cpu);
-        if self.is_draining || !sleeper.lines.iter().all(has) {
+        let [line] = sleeper.lines[..] else {
+            return false;
+        };
+        if !self.lines[line as usize].is_held_by(cpu) {
             return false;
         }
         let costs = &self.setting.costs;
-        let nr_reads = sleeper.lines.len() as u64;
         let sleep = Sleep {
             next_ns: self.now_ns,
             nr_looks,
-            round_ns: (nr_reads * costs.hit + costs.pause).max(1),
+            round_ns: costs.hit + costs.pause,
             clock_ns: costs.clock,
             deadline_ns,
         };

@@ -20,8 +20,9 @@ use crate::plan::Plan;
 use crate::seat::{Seat, after};
 use crate::words::Word;
 
-/// Number of batches: as many as three bits tell apart.
-const NR_BATCHES: usize = 8;
+/// Number of batches of [`Name::Batches`](super::Name): as many as three bits of an APIC
+/// id tell apart.
+pub const NR_BATCHES: usize = 8;
 
 #[derive(Debug)]
 pub(crate) struct Batches<W> {

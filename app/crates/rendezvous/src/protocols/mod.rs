@@ -14,6 +14,8 @@ use crate::plan::Plan;
 use crate::seat::Seat;
 use crate::words::Word;
 
+pub use batches::NR_BATCHES;
+
 named! {
     /// A protocol by its name.
     pub enum Name {
