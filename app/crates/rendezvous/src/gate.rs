@@ -14,8 +14,14 @@ const WAITING: u32 = 0;
 const OPEN: u32 = 1;
 const CLOSED: u32 = 2;
 
-/// Beside the count of the root: whoever is counted from then on comes too late.
+/// In the root's word: whoever is counted from then on comes too late.
 const CLOSED_FLAG: u32 = 1 << 31;
+/// In the root's word: so many come to it that they must not look at it while they
+/// wait, since each arrival would take the line away from all of them. For a few it
+/// is the shortest way to learn of the last one.
+const CROWDED_FLAG: u32 = 1 << 30;
+/// The CPUs that are missing.
+const MISSING: u32 = CROWDED_FLAG - 1;
 
 /// What a CPU finds at the gate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,19 +43,28 @@ struct Node<W> {
     news: CachePadded<W>,
 }
 
-/// The tree's node lies beside the count: who has the one has both.
+/// Who counts itself learns from the word itself all that it has to know of it. A CPU that
+/// looked at something else on the line as well would at times fetch the line to read,
+/// ahead of its turn, before it takes it to write: two ways instead of one.
 #[derive(Debug)]
 struct Count<W> {
-    nr_arrived: W,
-    node: tree::Node,
+    /// How many are missing, and the flags.
+    arrivals: W,
+    /// Where the last to arrive goes on.
+    parent: usize,
 }
 
 impl<W: Word> Node<W> {
     fn new(node: &tree::Node) -> Self {
+        let crowded = if node.nr_expected > tree::FAN_IN {
+            CROWDED_FLAG
+        } else {
+            0
+        };
         Self {
             count: CachePadded::new(Count {
-                nr_arrived: W::new(0),
-                node: *node,
+                arrivals: W::new(node.nr_expected | crowded),
+                parent: node.parent,
             }),
             news: CachePadded::new(W::new(WAITING)),
         }
@@ -100,17 +115,14 @@ impl<W: Word> Gate<W> {
         before_closing: impl Fn(),
     ) -> Passage {
         let mut place = leaf;
+        let mut before;
         let passage = loop {
-            let Count { nr_arrived, node } = &*self.at(place).count;
-            // Release: what this CPU did before is seen by every CPU behind
-            // the open gate. Acquire: the last CPU takes over what the others
-            // did and passes it on, upwards and by the root's count. At the root
-            // it pairs with the exchange in `close` as well.
-            let nr_before = nr_arrived.fetch_add(1, Ordering::AcqRel);
-            if nr_before & CLOSED_FLAG != 0 {
+            let count = &*self.at(place).count;
+            before = count.arrive();
+            if before & CLOSED_FLAG != 0 {
                 break Passage::Late;
             }
-            if nr_before + 1 < node.nr_expected {
+            if before & MISSING != 1 {
                 // Where the gate is closed, somebody's deadline has passed, and this
                 // CPU's own passes about then. To look at the root before that, every
                 // CPU would have to fetch that one line.
@@ -118,7 +130,13 @@ impl<W: Word> Gate<W> {
                 if may_be_late && self.root.count.look() & CLOSED_FLAG != 0 {
                     break Passage::Late;
                 }
-                let passage = self.wait(place, machine, deadline_ns);
+                let looks_at_root = place == ROOT && before & CROWDED_FLAG == 0;
+                let passage = if looks_at_root {
+                    let root = &self.root.count;
+                    machine.wait(deadline_ns, || decision(root.look()))
+                } else {
+                    self.wait_for_news(place, machine, deadline_ns)
+                };
                 break passage.unwrap_or_else(|| {
                     before_closing();
                     self.root.count.close()
@@ -127,7 +145,7 @@ impl<W: Word> Gate<W> {
             if place == ROOT {
                 break Passage::Open;
             }
-            place = node.parent;
+            place = count.parent;
         };
         // Those who wait below this CPU's way are told by it, and those at the root
         // by whoever decides, or learns it last.
@@ -138,9 +156,9 @@ impl<W: Word> Gate<W> {
         let mut below = leaf;
         while below != place {
             self.tell(below, news);
-            below = self.at(below).count.node.parent;
+            below = self.at(below).count.parent;
         }
-        if place == ROOT && self.root.count.node.is_crowded() {
+        if before & CROWDED_FLAG != 0 {
             self.tell(place, news);
         }
         passage
@@ -159,11 +177,12 @@ impl<W: Word> Gate<W> {
     }
 
     /// Waits at a node for the decision, or until the deadline.
-    fn wait(&self, place: usize, machine: &impl Machine, deadline_ns: u64) -> Option<Passage> {
-        if place == ROOT && !self.root.count.node.is_crowded() {
-            let root = &self.root.count;
-            return machine.wait(deadline_ns, || root.decision(root.look()));
-        }
+    fn wait_for_news(
+        &self,
+        place: usize,
+        machine: &impl Machine,
+        deadline_ns: u64,
+    ) -> Option<Passage> {
         let news = &self.at(place).news;
         // Acquire pairs with the Release in `tell`.
         machine.wait(deadline_ns, || match news.load(Ordering::Acquire) {
@@ -174,51 +193,52 @@ impl<W: Word> Gate<W> {
     }
 }
 
+/// What the root's word says, if it is decided.
+fn decision(arrivals: u32) -> Option<Passage> {
+    if arrivals & CLOSED_FLAG != 0 {
+        return Some(Passage::Closed);
+    }
+    (arrivals & MISSING == 0).then_some(Passage::Open)
+}
+
 impl<W: Word> Count<W> {
+    /// Counts a CPU; what the word was before.
+    fn arrive(&self) -> u32 {
+        // Release: what this CPU did before is seen by every CPU behind the open gate.
+        // Acquire: the last CPU takes over what the others did and passes it on, upwards
+        // and by the root's count. At the root it pairs with the exchange in `close` as
+        // well.
+        let one_less = 1_u32.wrapping_neg();
+        self.arrivals.fetch_add(one_less, Ordering::AcqRel)
+    }
+
     fn look(&self) -> u32 {
         // Acquire pairs with the addition of the last CPU, and with the exchange
         // in `close`.
-        self.nr_arrived.load(Ordering::Acquire)
-    }
-
-    /// What a count of the root says, if it is decided.
-    fn decision(&self, nr_arrived: u32) -> Option<Passage> {
-        if nr_arrived & CLOSED_FLAG != 0 {
-            return Some(Passage::Closed);
-        }
-        (nr_arrived == self.node.nr_expected).then_some(Passage::Open)
+        self.arrivals.load(Ordering::Acquire)
     }
 
     /// Closes the gate, unless it is decided.
     fn close(&self) -> Passage {
-        let mut nr_arrived = self.look();
+        let mut arrivals = self.look();
         // Whenever it is another one, somebody has arrived or closed the gate: there
         // are no more rounds than CPUs.
         loop {
-            if let Some(passage) = self.decision(nr_arrived) {
+            if let Some(passage) = decision(arrivals) {
                 return passage;
             }
             // Acquire, also where it fails: as in `look`. Release pairs with that, and
             // with the addition of whoever arrives.
-            let closed = self.nr_arrived.compare_exchange(
-                nr_arrived,
-                nr_arrived | CLOSED_FLAG,
+            let closed = self.arrivals.compare_exchange(
+                arrivals,
+                arrivals | CLOSED_FLAG,
                 Ordering::AcqRel,
                 Ordering::Acquire,
             );
             match closed {
                 Ok(_) => return Passage::Closed,
-                Err(now) => nr_arrived = now,
+                Err(now) => arrivals = now,
             }
         }
-    }
-}
-
-impl tree::Node {
-    /// Whether so many come to it that they must not look at its count while they
-    /// wait: each arrival would take the line away from all of them. For a few it
-    /// is the shortest way to learn of the last one.
-    fn is_crowded(self) -> bool {
-        self.nr_expected > tree::FAN_IN
     }
 }

@@ -19,7 +19,7 @@ use crate::summary::median;
 const NR_STAMPS: f64 = 2.0;
 
 /// What is measured together.
-type Place = (Stage, Option<String>);
+pub(super) type Place = (Stage, Option<String>);
 
 /// The ground that both sides were measured on.
 #[derive(Debug, Default)]
@@ -34,7 +34,7 @@ pub(super) struct Ground {
     moved: BTreeSet<(Place, usize)>,
 }
 
-fn place(dimensions: &Dimensions) -> Place {
+pub(super) fn place(dimensions: &Dimensions) -> Place {
     (dimensions.stage, dimensions.machine.clone())
 }
 

@@ -64,6 +64,10 @@ pub enum Reason {
     Moved,
     /// The CPUs are emulated, and the runs did not take turns.
     Emulated,
+    /// A side has one run, and nothing was measured beside it that no build changes.
+    OneRun,
+    /// What no build changes differs as much.
+    Controls,
 }
 
 impl Verdict {
@@ -92,6 +96,8 @@ impl Reason {
             Self::Stamps => "they differ by less than the two time stamps of a span cost",
             Self::Moved => "cache lines take another time between the CPUs: they have moved",
             Self::Emulated => "an emulator's times are the host's: compare runs that took turns",
+            Self::OneRun => "one run a side says nothing of how runs differ: measure several",
+            Self::Controls => "barriers or cache lines, which no build changes, differ as much",
         }
     }
 }
@@ -110,6 +116,26 @@ pub(super) struct Finding {
     pub(super) p_of_set_ups: Option<f64>,
     /// Why a difference would not be believed even if it were.
     doubt: Option<Reason>,
+}
+
+/// What a difference has to be beyond.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Bounds {
+    /// The logarithm of the ratio that is asked for.
+    pub(super) threshold: f64,
+    /// Whether it is significant among all series by what was set up anew.
+    pub(super) is_significant: bool,
+    /// The logarithm of the ratio that the controls differ by, without a bound if they do
+    /// for certain; 0 where runs need none.
+    pub(super) of_controls: Option<f64>,
+}
+
+/// What is said of one series, given all others.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Judged {
+    pub(super) verdict: Verdict,
+    pub(super) reason: Option<Reason>,
+    pub(super) beyond_threshold: bool,
 }
 
 /// Compares the runs of one series, measured on that ground.
@@ -211,13 +237,24 @@ fn p_of_set_ups(sides: &[&[f64]]) -> Option<f64> {
 }
 
 impl Finding {
-    /// The verdict, given the threshold as the logarithm of a ratio, and whether
-    /// the difference is significant among all series by what was set up anew.
-    pub(super) fn verdict(
-        &self,
-        threshold: f64,
-        is_significant: bool,
-    ) -> (Verdict, Option<Reason>) {
+    /// Whether the whole interval lies beyond the logarithm of a ratio.
+    pub(super) fn is_beyond(&self, threshold: f64) -> bool {
+        let beyond = |[low, high]: [f64; 2]| low > threshold || high < -threshold;
+        self.interval.is_some_and(beyond)
+    }
+
+    /// What is said of it.
+    pub(super) fn judged(&self, bounds: &Bounds) -> Judged {
+        let (verdict, reason) = self.verdict(bounds);
+        let differs = matches!(verdict, Verdict::Faster | Verdict::Slower);
+        Judged {
+            verdict,
+            reason,
+            beyond_threshold: differs && self.shift.abs() > bounds.threshold,
+        }
+    }
+
+    fn verdict(&self, bounds: &Bounds) -> (Verdict, Option<Reason>) {
         let inconclusive = |reason| (Verdict::Inconclusive, Some(reason));
         let [low, high] = match (self.method, self.interval) {
             (Method::None, _) => return inconclusive(self.doubt.unwrap_or(Reason::TooFew)),
@@ -227,23 +264,30 @@ impl Finding {
             (Method::Exact, _) if self.shift < 0.0 => return (Verdict::Faster, None),
             (Method::Exact, _) => return (Verdict::Same, None),
         };
-        let verdict = if low > threshold {
-            Verdict::Slower
-        } else if high < -threshold {
-            Verdict::Faster
-        } else if -threshold <= low && high <= threshold {
+        let threshold = bounds.threshold;
+        if -threshold <= low && high <= threshold {
             return (Verdict::Same, None);
-        } else {
+        }
+        if !self.is_beyond(threshold) {
             return inconclusive(Reason::Wide);
+        }
+        let (verdict, least) = if low > 0.0 {
+            (Verdict::Slower, low)
+        } else {
+            (Verdict::Faster, -high)
         };
-        match self.doubt {
-            Some(reason) => inconclusive(reason),
-            None if self.p_of_set_ups.is_none() => inconclusive(Reason::OnePass),
-            None if !is_significant => inconclusive(Reason::SetUps),
-            None if self.p_of_ranks.is_none_or(|p| p >= MOST_BY_CHANCE) => {
+        match (self.doubt, bounds.of_controls) {
+            (Some(reason), _) => inconclusive(reason),
+            _ if self.p_of_set_ups.is_none() => inconclusive(Reason::OnePass),
+            (_, None) => inconclusive(Reason::OneRun),
+            _ if !bounds.is_significant => inconclusive(Reason::SetUps),
+            _ if self.p_of_ranks.is_none_or(|p| p >= MOST_BY_CHANCE) => {
                 inconclusive(Reason::Chance)
             }
-            None => (verdict, None),
+            (_, Some(of_controls)) if least <= threshold + of_controls => {
+                inconclusive(Reason::Controls)
+            }
+            _ => (verdict, None),
         }
     }
 }

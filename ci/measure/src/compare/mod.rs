@@ -16,6 +16,9 @@
 //!    The ratio of two medians would need a bootstrap, and so numbers by chance.
 //! 4. They differ by more than the two time stamps of a span cost, cache lines take the
 //!    same time on both sides, and no emulator's times are those of the host.
+//! 5. The ratio lies as far beyond what the barriers of other crates differ by, which
+//!    were measured beside them, and those do not differ for certain themselves. Where
+//!    there are none, one run a side is not enough.
 //!
 //! Is the whole interval within the threshold, the series is the same; whatever is
 //! neither is inconclusive. Counts and virtual time need none of this: they are the
@@ -31,6 +34,7 @@
 //! nothing of the rare slow ones: those are in the summaries, and not judged.
 
 mod batches;
+mod controls;
 mod ground;
 mod judge;
 mod matched;
@@ -141,12 +145,23 @@ pub fn compare(a: &[Metrics], b: &[Metrics], rules: &Rules) -> Result<Comparison
         .collect();
     let ps = findings.iter().map(|finding| finding.p_of_set_ups);
     let ps = judge::holm(&ps.collect::<Vec<_>>());
+    let threshold = rules.threshold.ln_1p();
+    let keys = matched.both.iter().map(|(key, _, _)| key);
+    let controls = controls::Controls::new(keys.zip(&findings), threshold);
+    // Of several runs a side it is known what runs differ by.
+    let without_any = (rules.take_turns || a.len().min(b.len()) > 1).then_some(0.0);
     let series: Vec<_> = matched
         .both
         .iter()
         .zip(findings.iter().zip(ps))
         .filter_map(|((key, a, b), (finding, p))| {
-            Compared::new(key, &a.values(), &b.values(), finding, p, rules)
+            let of_controls = controls.beside(&key.dimensions).or(without_any);
+            let judged = finding.judged(&judge::Bounds {
+                threshold,
+                is_significant: p.is_some_and(|p| p < rules.significance),
+                of_controls,
+            });
+            Compared::new(key, &a.values(), &b.values(), finding, p, judged)
         })
         .collect();
     Ok(Comparison {
@@ -169,11 +184,13 @@ impl Compared {
         b: &[u64],
         finding: &judge::Finding,
         p: Option<f64>,
-        rules: &Rules,
+        judged: judge::Judged,
     ) -> Option<Self> {
-        let threshold = rules.threshold.ln_1p();
-        let is_significant = p.is_some_and(|p| p < rules.significance);
-        let (verdict, reason) = finding.verdict(threshold, is_significant);
+        let judge::Judged {
+            verdict,
+            reason,
+            beyond_threshold,
+        } = judged;
         let logs = |values: &[u64]| values.iter().copied().map(batches::log).collect::<Vec<_>>();
         Some(Self {
             key: key.clone(),
@@ -188,8 +205,7 @@ impl Compared {
             p_of_ranks: finding.p_of_ranks,
             verdict,
             reason,
-            beyond_threshold: matches!(verdict, Verdict::Faster | Verdict::Slower)
-                && finding.shift.abs() > threshold,
+            beyond_threshold,
         })
     }
 

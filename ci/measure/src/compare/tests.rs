@@ -34,10 +34,25 @@ fn timed(cpus: u32, values: &[u64]) -> Metrics {
 }
 
 fn only(a: &Metrics, b: &Metrics) -> Compared {
-    let (a, b) = (std::slice::from_ref(a), std::slice::from_ref(b));
+    only_of(std::slice::from_ref(a), std::slice::from_ref(b))
+}
+
+fn only_of(a: &[Metrics], b: &[Metrics]) -> Compared {
     let mut comparison = compare(a, b, &Rules::default()).unwrap();
     assert_eq!(comparison.series.len(), 1);
     comparison.series.remove(0)
+}
+
+/// A barrier's gate beside what else was measured.
+fn with_barrier(mut metrics: Metrics, gate_ns: u64) -> Metrics {
+    let dimensions = Dimensions {
+        protocol: Some("spin-barrier".to_owned()),
+        ..dimensions(ClockKind::Tsc)
+    };
+    let passes = [vec![gate_ns; 30], vec![gate_ns; 30]];
+    let gate = Series::of_passes(Metric::Gate, dimensions, &passes);
+    metrics.series.push(gate);
+    metrics
 }
 
 #[test]
@@ -65,7 +80,8 @@ fn times_are_never_exact_and_few_of_them_are_inconclusive() {
     assert_eq!(few.verdict, Verdict::Inconclusive);
     assert_eq!(few.reason, Some(Reason::TooFew));
     assert_eq!(few.interval, None);
-    let enough = only(&timed(4, &[500; 60]), &timed(4, &[900; 60]));
+    let twice = |ns| [timed(4, &[ns; 60]), timed(4, &[ns; 60])];
+    let enough = only_of(&twice(500), &twice(900));
     assert!(enough.is_slower_beyond(), "{enough:?}");
     assert!((enough.cliffs_delta - 1.0).abs() < 1e-12);
     let little = only(&timed(4, &[500; 60]), &timed(4, &[501; 60]));
@@ -84,10 +100,40 @@ fn one_pass_a_side_is_inconclusive_however_far_apart_they_are() {
 }
 
 #[test]
+fn what_differs_no_more_than_a_barrier_is_the_machines_and_one_run_needs_a_barrier() {
+    let one = |ns| timed(4, &[ns; 60]);
+    let alone = only(&one(500), &one(900));
+    assert_eq!(alone.reason, Some(Reason::OneRun));
+    let stall = |nr_runs, stall_ns, gate_ns| {
+        let side = |(stall_ns, gate_ns)| vec![with_barrier(one(stall_ns), gate_ns); nr_runs];
+        let [a, b] = [(500, 200), (stall_ns, gate_ns)].map(side);
+        let comparison = compare(&a, &b, &Rules::default()).unwrap();
+        let is_gate = |one: &&Compared| one.key.metric == Metric::Gate;
+        let gate = comparison.series.iter().find(is_gate).unwrap();
+        assert_ne!(gate.verdict, Verdict::Slower);
+        let is_stall = |one: &Compared| one.key.metric == Metric::Stall;
+        comparison.series.into_iter().find(is_stall).unwrap()
+    };
+    for nr_runs in [1, 3] {
+        assert!(stall(nr_runs, 900, 200).is_slower_beyond());
+        assert!(stall(nr_runs, 900, 215).is_slower_beyond());
+        // A barrier that is certainly slower, or faster, whatever else is.
+        for gate_ns in [300, 118] {
+            let reason = stall(nr_runs, 9_000, gate_ns).reason;
+            assert_eq!(reason, Some(Reason::Controls));
+        }
+        assert_eq!(stall(nr_runs, 200, 340).reason, Some(Reason::Controls));
+        // 1.2 times where a barrier takes 1.095 times as long.
+        assert_eq!(stall(nr_runs, 600, 219).reason, Some(Reason::Controls));
+        assert!(stall(nr_runs, 620, 219).is_slower_beyond());
+    }
+}
+
+#[test]
 fn what_is_within_two_time_stamps_or_measured_on_moved_cpus_is_inconclusive() {
     let reason = |stamp_ns: u64, transfer_ns: u64| {
         let sides = [(500, 100), (900, transfer_ns)].map(|(stall_ns, transfer_ns)| {
-            let mut metrics = timed(4, &[stall_ns; 60]);
+            let mut metrics = with_barrier(timed(4, &[stall_ns; 60]), 100);
             for (metric, ns) in [(Metric::Stamp, stamp_ns), (Metric::Transfer, transfer_ns)] {
                 let dimensions = dimensions(ClockKind::Tsc);
                 let passes = [vec![ns; 30], vec![ns; 30]];
