@@ -75,9 +75,9 @@ impl<W: Word> Node<W> {
 ///
 /// CPUs announce themselves along a tree: the last to arrive at a node goes on
 /// to its parent, and the last at the root opens the gate by its arrival: the
-/// root's count is the decision. The gate is open when the count is full, and
+/// root's count is the decision. The gate is open when nobody is missing, and
 /// that it can be no more once the first CPU whose deadline passes has set a
-/// flag beside it. Each is one atomic operation on one word, so whoever comes
+/// flag beside the count. Each is one atomic operation on one word, so whoever comes
 /// second finds what was decided: a CPU that came too late finds the gate closed
 /// and can never go on. The nodes' copies of the decision save the CPUs from
 /// crowding around that word, and nothing is decided by them.
