@@ -12,8 +12,10 @@
 //!   reads what they noted
 //! ```
 //!
-//! The contenders take turns, iteration by iteration. Nothing is allocated from the
-//! moment on at which they begin until all are done.
+//! The contenders take turns, iteration by iteration, each time in another order: who
+//! comes after a contender of the same code finds it in the caches, and who comes after
+//! one that slept does not. Nothing is allocated from the moment on at which they begin
+//! until all are done.
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
@@ -22,6 +24,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use cpu::tsc::Clock;
 use crossbeam_utils::CachePadded;
+use oorandom::Rand32;
 use rendezvous::{Machine, Outcome, Topology};
 
 use super::contender::Contender;
@@ -32,6 +35,9 @@ use crate::iteration::Iteration;
 /// From the word that says when they begin until then: enough for it to come to
 /// everybody.
 const LEAD_NS: u64 = 3000;
+
+/// From what the orders are drawn, the same in every pass.
+const SEED: u64 = 1;
 
 /// What goes wrong on a CPU is left out, and counted by who, where and how.
 pub(super) type Spoilt = BTreeMap<(usize, u32, String), u32>;
@@ -128,12 +134,16 @@ impl<'a> Rounds<'a> {
         let empty = || Vec::with_capacity(room as usize);
         let mut iterations: Vec<_> = self.contenders.iter().map(|_| empty()).collect();
         let mut spoilt = Spoilt::new();
+        let mut order: Vec<usize> = (0..self.contenders.len()).collect();
+        let mut random = Rand32::new(SEED);
         let mut round = 0;
         for iteration in 0..self.nr_all() {
-            for (place, &contender) in self.contenders.iter().enumerate() {
+            shuffle(&mut order, &mut random);
+            for &place in &order {
                 round += 1;
                 if is_control {
                     let shift = shift(round);
+                    let contender = self.contenders[place];
                     let prepared = Arc::new(Prepared::new(contender, &self.topology));
                     drop(shift);
                     self.make(prepared, round);
@@ -223,6 +233,14 @@ impl<'a> Rounds<'a> {
     }
 }
 
+/// Brings them into any order, each as likely as any other (Fisher and Yates).
+fn shuffle(order: &mut [usize], random: &mut Rand32) {
+    for nr_left in (2..=order.len()).rev() {
+        let end = u32::try_from(nr_left).unwrap_or(u32::MAX);
+        order.swap(nr_left - 1, random.rand_range(0..end) as usize);
+    }
+}
+
 /// Memory that is held while a contender is made, of another size in every round. The
 /// allocator gives what was freed again, so that each contender would otherwise stand in
 /// the same place in every round of a run, and be fast or slow by where that is.
@@ -238,4 +256,27 @@ fn shift(round: u64) -> Vec<u8> {
 fn note(spoilt: &mut Spoilt, place: usize, number: u32, outcome: Outcome) {
     let key = (place, number, format!("{outcome:?}"));
     *spoilt.entry(key).or_default() += 1;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[test]
+    fn each_contender_comes_after_each_other_about_as_often() {
+        let mut order: Vec<usize> = (0..10).collect();
+        let mut random = Rand32::new(SEED);
+        let mut nr_after = BTreeMap::new();
+        for _ in 0..5_000 {
+            shuffle(&mut order, &mut random);
+            for pair in order.windows(2) {
+                *nr_after.entry((pair[0], pair[1])).or_insert(0) += 1;
+            }
+        }
+        assert_eq!(nr_after.len(), 90);
+        // 500 are to be expected of each.
+        assert!(nr_after.values().all(|nr| (400..600).contains(nr)));
+    }
 }

@@ -21,7 +21,7 @@ const NR_TRANSFERS: usize = 100;
 /// What is to be measured.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Setting {
-    /// Who. They take turns in this order.
+    /// Who. They take turns.
     pub contenders: Vec<Contender>,
     /// How many CPUs meet: the first ones that this process may use.
     pub nr_cpus: u32,
