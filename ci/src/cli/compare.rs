@@ -12,9 +12,10 @@ folders A and B with them can be compared again.
 
 A series is slower or faster if the 95 % interval of the ratio lies wholly beyond the threshold, \
 and neither chance nor what runs or passes differ by among themselves explains it, nor CPUs that a \
-hypervisor has put elsewhere; it is the same if the interval lies within. The values of a run \
-depend on each other, so that batches of them are compared. Counts and virtual time that do not \
-vary are compared exactly. Levels are compared, and not how rare the slow ones are.
+hypervisor has put elsewhere, nor whatever made the barriers of other crates slower or faster; it \
+is the same if the interval lies within. The values of a run depend on each other, so that batches \
+of them are compared. Counts and virtual time are compared exactly. Levels are compared, and not \
+how rare the slow ones are.
 
 Exit codes: 0 nothing is slower beyond the threshold, 2 they cannot be compared, 4 a run failed, 5 \
 something is slower beyond the threshold.

@@ -130,8 +130,8 @@ pub struct Compared {
     pub verdict: Verdict,
     /// Why nothing can be said of it.
     pub reason: Option<Reason>,
-    /// Whether it differs by more than the threshold; without that, only values that
-    /// do not vary are called different.
+    /// Whether it differs by more than the threshold; without that, only counts and
+    /// virtual time are called different.
     pub beyond_threshold: bool,
 }
 
