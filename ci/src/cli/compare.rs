@@ -15,7 +15,8 @@ and neither chance nor what runs or passes differ by among themselves explains i
 hypervisor has put elsewhere, nor whatever made the barriers of other crates slower or faster; it \
 is the same if the interval lies within. The values of a run depend on each other, so that batches \
 of them are compared. Counts and virtual time are compared exactly. Levels are compared, and not \
-how rare the slow ones are.
+how rare the slow ones are. One run a side shows times that differ only beside barriers, which \
+`bench native` measures: otherwise give several, a folder with run-1.json, run-2.json and so on.
 
 Exit codes: 0 nothing is slower beyond the threshold, 2 they cannot be compared, 4 a run failed, 5 \
 something is slower beyond the threshold.

@@ -1,7 +1,7 @@
 //! Two revisions of the checkout, each built in a clone of its own and measured in
 //! turns: a machine that becomes slower meets both.
 
-use std::fs;
+use std::fs::{self, File, TryLockError};
 use std::io;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -99,6 +99,7 @@ impl<'a> Revisions<'a> {
         nr_runs: u32,
         progress: &ProgressBar,
     ) -> Result<[Vec<Metrics>; 2], Error> {
+        let _alone = self.alone()?;
         for side in &self.sides {
             progress.set_message(format!("building {}", side.name));
             self.build(side)?;
@@ -129,6 +130,24 @@ impl<'a> Revisions<'a> {
             }
         }
         Ok(runs)
+    }
+
+    /// A lock: two comparisons at once would measure each other, and write the same files.
+    fn alone(&self) -> Result<File, Error> {
+        create(&self.tree.comparisons())?;
+        let path = self.tree.comparisons().join(".lock");
+        let lock = || {
+            let file = File::create(&path)?;
+            if let Err(TryLockError::WouldBlock) = file.try_lock() {
+                eprintln!("muster: another comparison is running, and this one waits for it");
+            }
+            file.lock()?;
+            Ok(file)
+        };
+        lock().map_err(|error| Error::Folders {
+            path: path.clone(),
+            error,
+        })
     }
 
     /// Where the runs are, A's and B's.
@@ -162,7 +181,6 @@ impl<'a> Revisions<'a> {
 
     fn check_out(&self, side: &Revision, clone: &Path) -> Result<(), Error> {
         if !clone.join(".git").exists() {
-            create(&self.tree.comparisons())?;
             // It has the checkout's own objects. A worktree would be entered in the
             // checkout, and stay so when the folder is removed.
             let mut git = git(self.tree.root());

@@ -55,15 +55,10 @@ struct Count<W> {
 }
 
 impl<W: Word> Node<W> {
-    fn new(node: &tree::Node) -> Self {
-        let crowded = if node.nr_expected > tree::FAN_IN {
-            CROWDED_FLAG
-        } else {
-            0
-        };
+    fn new(node: &tree::Node, flags: u32) -> Self {
         Self {
             count: CachePadded::new(Count {
-                arrivals: W::new(node.nr_expected | crowded),
+                arrivals: W::new(node.nr_expected | flags),
                 parent: node.parent,
             }),
             news: CachePadded::new(W::new(WAITING)),
@@ -95,17 +90,23 @@ impl<W: Word> Gate<W> {
     /// A gate for the CPUs of a tree.
     #[must_use]
     pub(crate) fn new(tree: &Tree) -> Self {
+        let root = tree.root();
+        let is_crowded = root.nr_expected > tree::FAN_IN;
         Self {
-            branches: tree.branches().iter().map(Node::new).collect(),
-            root: Node::new(&tree.root()),
+            branches: tree
+                .branches()
+                .iter()
+                .map(|one| Node::new(one, 0))
+                .collect(),
+            root: Node::new(&root, if is_crowded { CROWDED_FLAG } else { 0 }),
         }
     }
 
     /// Announces a CPU at its leaf of the tree and waits for the decision, until
     /// `deadline_ns` on the machine's clock at the longest. `is_late` says whether
     /// that has passed already, to whoever tells a CPU that came too late from one that
-    /// waited. `before_closing` is done first where this CPU's
-    /// deadline passes: whoever finds the gate closed finds it done.
+    /// waited. `before_closing` is done first where this CPU's deadline passes: whoever
+    /// finds the gate closed finds it done.
     pub(crate) fn call_in(
         &self,
         leaf: usize,
@@ -172,7 +173,7 @@ impl<W: Word> Gate<W> {
     }
 
     fn tell(&self, place: usize, news: u32) {
-        // Release pairs with the Acquire in `wait`.
+        // Release pairs with the Acquire in `wait_for_news`.
         self.at(place).news.store(news, Ordering::Release);
     }
 

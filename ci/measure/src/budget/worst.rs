@@ -109,6 +109,14 @@ fn alone(setting: &Setting, sizes: &Sizes) -> Way {
     ]
 }
 
+fn times(number: u64) -> String {
+    match number {
+        1 => "once".to_owned(),
+        2 => "twice".to_owned(),
+        _ => format!("{number} times"),
+    }
+}
+
 fn muster(setting: &Setting, sizes: &Sizes) -> Vec<Way> {
     let &Sizes {
         cores,
@@ -118,9 +126,9 @@ fn muster(setting: &Setting, sizes: &Sizes) -> Vec<Way> {
         ..
     } = sizes;
     let (nr_steps, steps) = match setting.options.order {
-        Order::Serial => (cores, format!("one step for each of {cores} cores")),
+        Order::Serial if cores > 1 => (cores, format!("one step for each of {cores} cores")),
         Order::Canary if cores > 1 => (2, "a step for the canary and one for the rest".into()),
-        Order::Parallel | Order::Canary => (1, "one step, since all cores write at once".into()),
+        _ => (1, "one step, since all cores write at once".into()),
     };
     let gate = || {
         part(
@@ -132,7 +140,7 @@ fn muster(setting: &Setting, sizes: &Sizes) -> Vec<Way> {
         gate(),
         part(
             update * nr_steps,
-            format!("From the gate on each step has {update}: {steps}. Then all leave."),
+            format!("From the gate on each step has {update}: {steps}. Whoever can then leaves."),
         ),
     ];
     if setting.is_amd && sizes.has_siblings {
@@ -216,7 +224,8 @@ fn xen_v5(sizes: &Sizes) -> Vec<Way> {
             update * nr_times,
             format!(
                 "It waits for the others to come out, for {update} that is granted anew after \
-                 each that wrote: {nr_times} times. Whoever then misses one goes on."
+                 each that wrote: {}. Whoever then misses one goes on.",
+                times(nr_times)
             ),
         )
     };
@@ -241,6 +250,7 @@ fn xen(sizes: &Sizes) -> Vec<Way> {
         writers,
         call_in,
         update,
+        load,
         ..
     } = sizes;
     let wait_for_control = || {
@@ -257,8 +267,9 @@ fn xen(sizes: &Sizes) -> Vec<Way> {
         part(
             update * nr_writers,
             format!(
-                "The control thread waits for those that write besides it, for {update} that is \
-                 granted anew after each: {nr_writers} times."
+                "The control thread waits for others that write besides it, for {update} that is \
+                 granted anew after each: {}.",
+                times(nr_writers)
             ),
         )
     };
@@ -274,9 +285,11 @@ fn xen(sizes: &Sizes) -> Vec<Way> {
     if writers > 1 {
         control.push(stop_machine(sizes));
         let mut other = vec![wait_for_control(), write(sizes)];
-        // Beside itself and the control thread, which are through.
+        // Beside itself and the control thread, which are through; and without those that
+        // kept the control thread waiting while it wrote.
         if writers > 2 {
-            other.push(wait_for(writers - 2));
+            let nr_meanwhile = load.0.checked_div(update.0).unwrap_or(writers);
+            other.push(wait_for((writers - 2).saturating_sub(nr_meanwhile)));
             other.push(stop_machine(sizes));
         }
         ways.push(other);

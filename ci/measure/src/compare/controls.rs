@@ -1,6 +1,6 @@
 //! What no build of the project changes, and what it differs by all the same.
 //!
-//! Beside the protocols a run measures barriers of other crates, and cache lines. If
+//! Beside the protocols a run measures barriers of other crates. If
 //! they are slower in B, it is the machine that was: its clock rate, where its CPUs
 //! are, who else it works for. So whatever else differs has to differ by more; and
 //! where a control is different for certain, all else is that of another machine.
@@ -18,10 +18,11 @@ use crate::native::Barrier;
 #[derive(Debug, Default)]
 pub(super) struct Controls(BTreeMap<Place, f64>);
 
+/// The gates of barriers. How far apart threads come to one is not the barrier's.
 fn is_control(key: &Key) -> bool {
     let protocol = key.dimensions.protocol.as_deref();
     let is_barrier = |barrier: &Barrier| protocol == Some(barrier.name());
-    key.metric == Metric::Transfer || Barrier::ALL.iter().any(is_barrier)
+    matches!(key.metric, Metric::Gate | Metric::GateLast) && Barrier::ALL.iter().any(is_barrier)
 }
 
 impl Controls {
@@ -33,7 +34,7 @@ impl Controls {
         let mut controls = Self::default();
         for (key, finding) in series.filter(|(key, _)| is_control(key)) {
             let largest = controls.0.entry(place(&key.dimensions)).or_default();
-            *largest = largest.max(if finding.is_beyond(threshold) {
+            *largest = largest.max(if finding.is_certain(threshold) {
                 f64::INFINITY
             } else {
                 finding.shift.abs()

@@ -97,7 +97,7 @@ impl Reason {
             Self::Moved => "cache lines take another time between the CPUs: they have moved",
             Self::Emulated => "an emulator's times are the host's: compare runs that took turns",
             Self::OneRun => "one run a side says nothing of how runs differ: measure several",
-            Self::Controls => "barriers or cache lines, which no build changes, differ as much",
+            Self::Controls => "barriers, which no build changes, differ as much",
         }
     }
 }
@@ -175,6 +175,9 @@ pub(super) fn find(dimensions: &Dimensions, a: &Runs, b: &Runs, ground: &Ground)
         p_of_set_ups: None,
         doubt: None,
     });
+    // One turn says nothing of how turns differ, however many passes it has.
+    let is_one_turn = ground.take_turns && finding.p_of_set_ups.is_none();
+    let doubt = doubt.or(is_one_turn.then_some(Reason::OneRun));
     let of_level = || ground.doubt(dimensions, level_a.exp() * finding.shift.exp_m1());
     finding.doubt = doubt.or_else(of_level);
     finding
@@ -238,9 +241,15 @@ fn p_of_set_ups(sides: &[&[f64]]) -> Option<f64> {
 
 impl Finding {
     /// Whether the whole interval lies beyond the logarithm of a ratio.
-    pub(super) fn is_beyond(&self, threshold: f64) -> bool {
+    fn is_beyond(&self, threshold: f64) -> bool {
         let beyond = |[low, high]: [f64; 2]| low > threshold || high < -threshold;
         self.interval.is_some_and(beyond)
+    }
+
+    /// Whether, by itself, it is different beyond the threshold.
+    pub(super) fn is_certain(&self, threshold: f64) -> bool {
+        let by_chance = self.p_of_set_ups.is_none_or(|p| p >= MOST_BY_CHANCE);
+        self.is_beyond(threshold) && self.doubt.is_none() && !by_chance
     }
 
     /// What is said of it.
@@ -264,6 +273,13 @@ impl Finding {
             (Method::Exact, _) if self.shift < 0.0 => return (Verdict::Faster, None),
             (Method::Exact, _) => return (Verdict::Same, None),
         };
+        // On two machines nothing is the same.
+        if let Some(reason @ (Reason::Moved | Reason::Emulated)) = self.doubt {
+            return inconclusive(reason);
+        }
+        if bounds.of_controls == Some(f64::INFINITY) {
+            return inconclusive(Reason::Controls);
+        }
         let threshold = bounds.threshold;
         if -threshold <= low && high <= threshold {
             return (Verdict::Same, None);

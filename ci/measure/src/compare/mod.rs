@@ -16,9 +16,9 @@
 //!    The ratio of two medians would need a bootstrap, and so numbers by chance.
 //! 4. They differ by more than the two time stamps of a span cost, cache lines take the
 //!    same time on both sides, and no emulator's times are those of the host.
-//! 5. The ratio lies as far beyond what the barriers of other crates differ by, which
-//!    were measured beside them, and those do not differ for certain themselves. Where
-//!    there are none, one run a side is not enough.
+//! 5. The ratio lies as far beyond what the gates of other crates' barriers differ by,
+//!    which were measured beside them, and those do not differ for certain themselves.
+//!    Where there are none, one run a side is not enough.
 //!
 //! Is the whole interval within the threshold, the series is the same; whatever is
 //! neither is inconclusive. Counts and virtual time need none of this: they are the
@@ -29,9 +29,8 @@
 //! median of the means of pairs, and Student's test of the turns' differences. Turns in
 //! which the cache lines took another time are left out.
 //!
-//! What one run a side cannot show is a machine that was busy for all of the one
-//! and none of the other: measure in turns and give all runs. And a level says
-//! nothing of the rare slow ones: those are in the summaries, and not judged.
+//! A level says nothing of the rare slow ones: those are in the summaries, and not
+//! judged.
 
 mod batches;
 mod controls;

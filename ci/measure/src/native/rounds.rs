@@ -36,9 +36,6 @@ use crate::iteration::Iteration;
 /// everybody.
 const LEAD_NS: u64 = 3000;
 
-/// From what the orders are drawn, the same in every pass.
-const SEED: u64 = 1;
-
 /// What goes wrong on a CPU is left out, and counted by who, where and how.
 pub(super) type Spoilt = BTreeMap<(usize, u32, String), u32>;
 
@@ -55,6 +52,7 @@ pub(super) struct Rounds<'a> {
     load_ns: u64,
     nr_warm_up: u32,
     nr_iterations: u32,
+    seed: u64,
     revisions: Box<[Revision]>,
     contender: Mutex<Option<Arc<Prepared>>>,
     /// The round whose contender is there.
@@ -78,6 +76,8 @@ pub(super) struct Pace {
     pub(super) load_us: u64,
     pub(super) nr_warm_up: u32,
     pub(super) nr_iterations: u32,
+    /// From what the orders are drawn.
+    pub(super) seed: u64,
 }
 
 impl<'a> Rounds<'a> {
@@ -96,6 +96,7 @@ impl<'a> Rounds<'a> {
             load_ns: pace.load_us.saturating_mul(1000),
             nr_warm_up: pace.nr_warm_up,
             nr_iterations: pace.nr_iterations,
+            seed: pace.seed,
             revisions: (0..topology.nr_cores())
                 .map(|_| Revision::default())
                 .collect(),
@@ -135,7 +136,7 @@ impl<'a> Rounds<'a> {
         let mut iterations: Vec<_> = self.contenders.iter().map(|_| empty()).collect();
         let mut spoilt = Spoilt::new();
         let mut order: Vec<usize> = (0..self.contenders.len()).collect();
-        let mut random = Rand32::new(SEED);
+        let mut random = Rand32::new(self.seed);
         let mut round = 0;
         for iteration in 0..self.nr_all() {
             shuffle(&mut order, &mut random);
@@ -267,7 +268,7 @@ mod tests {
     #[test]
     fn each_contender_comes_after_each_other_about_as_often() {
         let mut order: Vec<usize> = (0..10).collect();
-        let mut random = Rand32::new(SEED);
+        let mut random = Rand32::new(1);
         let mut nr_after = BTreeMap::new();
         for _ in 0..5_000 {
             shuffle(&mut order, &mut random);

@@ -90,6 +90,7 @@ pub(super) fn run_on(
         load_us: setting.load_us,
         nr_warm_up: setting.nr_warm_up,
         nr_iterations: setting.nr_iterations,
+        seed: 0,
     };
     let mut floor = Floor::new();
     let mut spoilt = Spoilt::new();
@@ -97,6 +98,8 @@ pub(super) fn run_on(
     for pass in 0..setting.nr_passes {
         transfer_all(&crew, &facts, &mut floor)?;
         let (topology, numbers) = (Arc::clone(&topology), crew.numbers.clone());
+        let seed = pass.into();
+        let pace = Pace { seed, ..pace };
         let rounds = Rounds::new(&setting.contenders, topology, numbers, pace);
         let mut watch = || {
             let nr_before = pass.saturating_mul(rounds.nr_all());
