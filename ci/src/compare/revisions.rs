@@ -99,7 +99,7 @@ impl<'a> Revisions<'a> {
         nr_runs: u32,
         progress: &ProgressBar,
     ) -> Result<[Vec<Metrics>; 2], Error> {
-        let _alone = self.alone()?;
+        let _alone = self.alone(progress)?;
         for side in &self.sides {
             progress.set_message(format!("building {}", side.name));
             self.build(side)?;
@@ -133,13 +133,15 @@ impl<'a> Revisions<'a> {
     }
 
     /// A lock: two comparisons at once would measure each other, and write the same files.
-    fn alone(&self) -> Result<File, Error> {
+    fn alone(&self, progress: &ProgressBar) -> Result<File, Error> {
         create(&self.tree.comparisons())?;
         let path = self.tree.comparisons().join(".lock");
         let lock = || {
             let file = File::create(&path)?;
             if let Err(TryLockError::WouldBlock) = file.try_lock() {
-                eprintln!("muster: another comparison is running, and this one waits for it");
+                progress.suspend(|| {
+                    eprintln!("muster: another comparison is running, and this one waits for it");
+                });
             }
             file.lock()?;
             Ok(file)

@@ -45,7 +45,8 @@ struct Node<W> {
 
 /// Who counts itself learns from the word itself all that it has to know of it. A CPU that
 /// looked at something else on the line as well would at times fetch the line to read,
-/// ahead of its turn, before it takes it to write: two ways instead of one.
+/// ahead of its turn, before it takes it to write: two ways instead of one. The last to
+/// arrive at a branch alone needs more, the parent.
 #[derive(Debug)]
 struct Count<W> {
     /// How many are missing, and the flags.
@@ -214,8 +215,8 @@ impl<W: Word> Count<W> {
     }
 
     fn look(&self) -> u32 {
-        // Acquire pairs with the addition of the last CPU, and with the exchange
-        // in `close`.
+        // Acquire pairs with the Release in `arrive` of the last CPU, and with the
+        // exchange in `close`.
         self.arrivals.load(Ordering::Acquire)
     }
 
@@ -229,7 +230,7 @@ impl<W: Word> Count<W> {
                 return passage;
             }
             // Acquire, also where it fails: as in `look`. Release pairs with that, and
-            // with the addition of whoever arrives.
+            // with the Acquire in `arrive`.
             let closed = self.arrivals.compare_exchange(
                 arrivals,
                 arrivals | CLOSED_FLAG,

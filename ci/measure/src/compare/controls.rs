@@ -1,9 +1,9 @@
 //! What no build of the project changes, and what it differs by all the same.
 //!
-//! Beside the protocols a run measures barriers of other crates. If
-//! they are slower in B, it is the machine that was: its clock rate, where its CPUs
-//! are, who else it works for. So whatever else differs has to differ by more; and
-//! where a control is different for certain, all else is that of another machine.
+//! Beside the protocols a run measures barriers of other crates. If they are slower in
+//! B, it is the machine that was: its clock rate, where its CPUs are, who else it works
+//! for. So whatever else differs has to differ by more; and where a control is different
+//! for certain, all else is that of another machine.
 
 use std::collections::BTreeMap;
 

@@ -123,6 +123,9 @@ fn what_differs_no_more_than_a_barrier_is_the_machines_and_one_run_needs_a_barri
             assert_eq!(reason, Some(Reason::Controls));
         }
         assert_eq!(stall(nr_runs, 200, 340).reason, Some(Reason::Controls));
+        // Nor is anything the same then.
+        assert_eq!(stall(nr_runs, 500, 200).verdict, Verdict::Same);
+        assert_eq!(stall(nr_runs, 500, 300).reason, Some(Reason::Controls));
         // 1.2 times where a barrier takes 1.095 times as long.
         assert_eq!(stall(nr_runs, 600, 219).reason, Some(Reason::Controls));
         assert!(stall(nr_runs, 620, 219).is_slower_beyond());
@@ -190,6 +193,8 @@ fn a_turn_in_which_the_cpus_moved_is_left_out_and_an_emulators_times_need_turns(
     // Of all turns but one.
     let moved = stall(&a[..2], &b[..2], &turns);
     assert_eq!(moved.reason, Some(Reason::Moved));
+    let one_turn = stall(&a[..1], &b[..1], &turns);
+    assert_eq!(one_turn.reason, Some(Reason::OneRun));
     let emulated: Vec<_> = [run(500, 100), run(500, 100)].to_vec();
     let emulated = emulated.into_iter().map(|mut run| {
         run.emulated.insert("model".to_owned());

@@ -1,10 +1,10 @@
 //! Waits that are not looked into round by round.
 //!
 //! A CPU that waits looks at a word, pauses and looks again, and after so many rounds
-//! reads the clock. As long as it has its copy of the word's line, all that
-//! is known before: when each round begins, and which look at the clock is the one
-//! behind the deadline. So it sleeps until it loses the copy, goes on with the round
-//! that is the first to miss it, and ends where it would have ended.
+//! reads the clock. As long as it has its copy of the word's line, all that is known
+//! before: when each round begins, and which look at the clock is the one behind the
+//! deadline. So it sleeps until it loses the copy, goes on with the round that is the
+//! first to miss it, and ends where it would have ended.
 
 /// Rounds between two looks at the clock, as in [`rendezvous::Machine::wait`].
 pub(super) const LOOKS_PER_CLOCK: u64 = rendezvous::LOOKS_PER_CLOCK as u64;
